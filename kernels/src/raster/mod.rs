@@ -1,0 +1,71 @@
+//! The shadow, drawn at model size: depth, normal, material, object, surface coordinates, sun.
+//!
+//! [`fast`] walks each primitive's screen rectangle; [`reference`] asks every primitive at every pixel.
+
+use glam::Vec3;
+
+use crate::geometry::{CameraPose, Pose, Shape};
+
+/// In [`ShadowMaps::primitive`]: no surface, the sky.
+pub const SKY: u16 = u16::MAX;
+
+/// One collider as the raster sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Primitive {
+    /// The body it belongs to; the same in every frame.
+    pub id: u64,
+    /// In object coordinates.
+    pub shape: Shape,
+    /// Object to world.
+    pub world_from_object: Pose,
+    /// Class of material, below 127.
+    pub material: u8,
+}
+
+/// Everything that can be seen at one moment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scene {
+    /// At most 65,534.
+    pub primitives: Vec<Primitive>,
+    /// From the ground towards the sun, unit length.
+    pub sun_direction: Vec3,
+}
+
+/// Maps over a camera's pixels, each `width * height` long, row by row from the top.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ShadowMaps {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Along −Z of the camera; infinite where there is sky.
+    pub depth_m: Vec<f32>,
+    /// Outward, world frame, unit length; zero where there is sky.
+    pub normal: Vec<Vec3>,
+    /// Index into [`Scene::primitives`], or [`SKY`].
+    pub primitive: Vec<u16>,
+    /// Surface coordinates in periods of the texture: see [`crate::surface`].
+    pub uv: Vec<[f32; 2]>,
+    /// Distance to the nearest border of the face along u and along v, metres; 0 where a shape has no faces.
+    pub edge_m: Vec<[f32; 2]>,
+    /// `2 * material + 1` where the surface looks up (world normal.y > 0.7), else `2 * material`; 255 is sky.
+    pub layer: Vec<u8>,
+    /// Texture periods that one pixel covers there (the longer side of its footprint).
+    pub footprint: Vec<f32>,
+    /// Share of the sun's disc that is not hidden, 0 to 1; 1 where there is sky.
+    pub sun_visibility: Vec<f32>,
+}
+
+/// The world point seen at the centre of pixel (`x`, `y`) at `depth_m`.
+pub fn unproject(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize, depth_m: f32) -> Vec3 {
+    camera.world_from_camera.transform_point(ray(camera, width, height, x, y) * depth_m)
+}
+
+/// Direction through the centre of pixel (`x`, `y`) in the camera's frame, scaled so that −z is 1.
+pub fn ray(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize) -> Vec3 {
+    let tan = (0.5 * camera.vertical_fov_rad).tan();
+    let aspect = width as f32 / height as f32;
+    let ndc_x = 2.0 * (x as f32 + 0.5) / width as f32 - 1.0;
+    let ndc_y = 1.0 - 2.0 * (y as f32 + 0.5) / height as f32;
+    Vec3::new(ndc_x * tan * aspect, ndc_y * tan, -1.0)
+}

@@ -1,0 +1,49 @@
+//! What crosses the border into the dream thread.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use glam::Vec3;
+use reverie_guard::ShadowSnapshot;
+use serde::{Deserialize, Serialize};
+
+use crate::style::StyleWeights;
+
+/// Axes of the player's action, in the order of [`Action`].
+pub const ACTION_AXES: [&str; 8] =
+    ["move_right", "move_forward", "look_right", "look_up", "jump", "push", "grab", "throw"];
+
+/// One value per axis of [`ACTION_AXES`]: −1 to 1 for moves (share of full speed), radians since the
+/// last model frame for looks, 0 or 1 for the rest.
+pub type Action = [f32; ACTION_AXES.len()];
+
+/// One picture wanted: the newest state of the game.
+#[derive(Debug, Clone)]
+pub struct DreamRequest {
+    /// Rises by one per request.
+    pub id: u64,
+    /// The shadow at the moment of asking.
+    pub snapshot: Arc<ShadowSnapshot>,
+    /// What the player did since the last request that was dreamed.
+    pub action: Action,
+    /// Weights over the card's styles, sum 1.
+    pub style: StyleWeights,
+    /// How strictly the condition binds, 0 to 1; the guard raises it.
+    pub condition_strength: f32,
+    /// Forget all past frames first: a camera cut or a teleport.
+    pub reset: bool,
+    /// When the player's input was sampled; start of the latency chain.
+    pub input_at: Instant,
+}
+
+/// From the ground towards the sun when a game has none.
+pub const DEFAULT_SUN_DIRECTION: Vec3 = Vec3::new(0.48, 0.72, 0.5);
+
+/// Which painter made a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FrameSource {
+    /// The denoiser of a neural world model.
+    Model,
+    /// The plain renderer of the condition maps.
+    ShadowPaint,
+}
