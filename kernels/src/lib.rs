@@ -7,5 +7,6 @@
 //! Frames: world is right-handed, +Y up, metres; a camera looks along its own −Z. Pixel (0, 0) is the
 //! upper left one and its centre lies at (0.5, 0.5). Depth is the distance along the camera's −Z axis.
 
+pub mod exemplar;
 pub mod geometry;
 pub mod raster;

@@ -1,5 +1,9 @@
 //! Placeholder.
+pub mod condition;
 pub mod frame;
 pub mod material;
+pub mod model;
+pub mod paint;
 pub mod request;
+pub mod scene;
 pub mod style;

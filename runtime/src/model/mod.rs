@@ -1,0 +1,3 @@
+//! World models
+#[cfg(feature = "tch")]
+pub mod reverie;

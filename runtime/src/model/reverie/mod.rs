@@ -1,0 +1,3 @@
+//! Model S
+pub mod layers;
+pub mod unet;

@@ -1,0 +1,135 @@
+//! The denoiser of model S: a U-Net that gates between what is known and adds a residual.
+
+use serde::{Deserialize, Serialize};
+use tch::nn::Path;
+use tch::{Kind, TchError, Tensor};
+
+use super::layers::{Block, Conv, Linear, depth_to_space, space_to_depth};
+use crate::condition::{CHANNELS, EXEMPLAR, GLOBALS, KEY, LAST, PAINT};
+
+type Result<T> = std::result::Result<T, TchError>;
+
+/// Candidates that the gates choose from: last frame, older frames, exemplars, paint.
+const GATES: i64 = 4;
+/// What the gates lean to before training: the order above.
+const GATE_BIAS: [f32; GATES as usize] = [3.0, 1.5, 1.0, 0.0];
+const EMBEDDING: i64 = 128;
+
+/// Sizes of the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnetConfig {
+    /// Of the three levels, at 1/2, 1/4 and 1/8 of the picture's size; multiples of 8.
+    pub channels: [i64; 3],
+    /// Residual blocks on the way down at each level; the way up has as many, the deepest level twice as many.
+    pub blocks: [i64; 3],
+    /// Of the layers at full size.
+    pub head_channels: i64,
+}
+
+impl Default for UnetConfig {
+    fn default() -> Self {
+        Self { channels: [64, 96, 192], blocks: [1, 2, 2], head_channels: 32 }
+    }
+}
+
+/// x-prediction network: (noisy picture, condition, globals, noise level) → clean picture, all −1 to 1.
+#[derive(Debug)]
+pub struct Unet {
+    embed: [Linear; 2],
+    full: Conv,
+    stem: Conv,
+    down: [Vec<Block>; 2],
+    shrink: [Conv; 2],
+    middle: Vec<Block>,
+    grow: [Conv; 2],
+    up: [Vec<Block>; 2],
+    unpack: Conv,
+    head: [Conv; 2],
+    out: Conv,
+}
+
+impl Unet {
+    /// Registers all weights under `path`.
+    pub fn new(path: &Path, config: &UnetConfig) -> Self {
+        let [c0, c1, c2] = config.channels;
+        let head = config.head_channels;
+        let input = CHANNELS as i64 + 3;
+        let blocks = |name: &str, count: i64, channels: i64| {
+            (0..count).map(|i| Block::new(path / name / i, channels, EMBEDDING)).collect::<Vec<_>>()
+        };
+        let [b0, b1, b2] = config.blocks;
+        Self {
+            embed: [
+                Linear::new(path / "embed0", GLOBALS as i64 + 1, EMBEDDING, 1.0),
+                Linear::new(path / "embed1", EMBEDDING, EMBEDDING, 1.0),
+            ],
+            full: Conv::new(path / "full", input, head, 1, 1, 1.0),
+            stem: Conv::new(path / "stem", 4 * input, c0, 1, 1, 1.0),
+            down: [blocks("down0", b0, c0), blocks("down1", b1, c1)],
+            shrink: [
+                Conv::new(path / "shrink0", c0, c1, 3, 2, 1.0),
+                Conv::new(path / "shrink1", c1, c2, 3, 2, 1.0),
+            ],
+            middle: blocks("middle", 2 * b2, c2),
+            grow: [
+                Conv::new(path / "grow0", c1 / 4 + c0, c0, 1, 1, 1.0),
+                Conv::new(path / "grow1", c2 / 4 + c1, c1, 1, 1, 1.0),
+            ],
+            up: [blocks("up0", b0, c0), blocks("up1", b1, c1)],
+            unpack: Conv::new(path / "unpack", c0, 4 * head, 1, 1, 0.7),
+            head: [
+                Conv::new(path / "head0", head, head, 3, 1, 1.0),
+                Conv::new(path / "head1", head, head, 3, 1, 1.0),
+            ],
+            out: Conv::new(path / "out", head, GATES + 3, 3, 1, 0.0),
+        }
+    }
+
+    /// One evaluation.
+    ///
+    /// `noisy` [batch, 3, h, w]; `maps` [batch, CHANNELS, h, w]; `globals` [batch, GLOBALS]; `noise_level`
+    /// [batch, 1], 0 clean to 1 pure noise. h and w are multiples of 8. Computes in the kind of `maps`; returns f32.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, or no memory.
+    pub fn forward(&self, noisy: &Tensor, maps: &Tensor, globals: &Tensor, noise_level: &Tensor) -> Result<Tensor> {
+        let x = Tensor::f_cat(&[maps.shallow_clone(), noisy.f_to_kind(maps.kind())?], 1)?;
+        let embedded = Tensor::f_cat(&[globals, noise_level], 1)?.f_to_kind(maps.kind())?;
+        let embedded = self.embed[0].forward(&embedded)?.f_silu()?;
+        let embedded = self.embed[1].forward(&embedded)?.f_silu()?;
+        let run = |blocks: &[Block], mut h: Tensor| -> Result<Tensor> {
+            for block in blocks {
+                h = block.forward(&h, &embedded)?;
+            }
+            Ok(h)
+        };
+        let skip0 = run(&self.down[0], self.stem.forward(&space_to_depth(&x)?)?)?;
+        let skip1 = run(&self.down[1], self.shrink[0].forward(&skip0)?)?;
+        let h = run(&self.middle, self.shrink[1].forward(&skip1)?)?;
+        let h = Tensor::f_cat(&[depth_to_space(&h)?, skip1], 1)?;
+        let h = run(&self.up[1], self.grow[1].forward(&h)?)?;
+        let h = Tensor::f_cat(&[depth_to_space(&h)?, skip0], 1)?;
+        let h = run(&self.up[0], self.grow[0].forward(&h)?)?;
+        let h = depth_to_space(&self.unpack.forward(&h)?)?.f_add(&self.full.forward(&x)?)?.f_silu()?;
+        let h = self.head[0].forward(&h)?.f_silu()?;
+        let h = self.head[1].forward(&h)?.f_silu()?;
+        let out = self.out.forward(&h)?.f_to_kind(Kind::Float)?;
+        gate(&out, maps)
+    }
+}
+
+/// Softmax gates over the candidates that are valid, plus the residual.
+fn gate(out: &Tensor, maps: &Tensor) -> Result<Tensor> {
+    let bias = Tensor::f_from_slice(&GATE_BIAS)?.f_view([1, GATES, 1, 1])?.f_to_device(out.device())?;
+    let channel = |at: usize, count: i64| maps.f_narrow(1, at as i64, count)?.f_to_kind(Kind::Float);
+    let valid = |at: usize| channel(at + 3, 1)?.f_clamp(1e-4, 1.0)?.f_log();
+    let zero = out.f_narrow(1, 0, 1)?.f_zeros_like()?;
+    let mask = Tensor::f_cat(&[valid(LAST)?, valid(KEY)?, zero.shallow_clone(), zero], 1)?;
+    let gates = out.f_narrow(1, 0, GATES)?.f_add(&bias)?.f_add(&mask)?.f_softmax(1, Kind::Float)?;
+    let mut sum = out.f_narrow(1, GATES, 3)?;
+    for (i, at) in [LAST, KEY, EXEMPLAR, PAINT].into_iter().enumerate() {
+        sum = sum.f_add(&gates.f_narrow(1, i as i64, 1)?.f_mul(&channel(at, 3)?)?)?;
+    }
+    Ok(sum)
+}
