@@ -1,4 +1,6 @@
 //! Placeholder.
+pub mod data;
+pub mod files;
 pub mod frame;
 pub mod material;
 pub mod request;
