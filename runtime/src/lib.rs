@@ -1,5 +1,7 @@
 //! Placeholder.
 pub mod condition;
+pub mod data;
+pub mod files;
 pub mod frame;
 pub mod material;
 pub mod model;
