@@ -58,7 +58,12 @@ mod tests {
     #[test]
     fn walking_is_a_mean_looking_a_sum_and_buttons_stick() {
         let mut tally = ActionTally::default();
-        tally.add(&PlayerAction { walk: Vec2::Y, look: Vec2::new(0.1, 0.0), jump: true, ..Default::default() });
+        tally.add(&PlayerAction {
+            walk: Vec2::Y,
+            look: Vec2::new(0.1, 0.0),
+            jump: true,
+            ..Default::default()
+        });
         tally.add(&PlayerAction { look: Vec2::new(0.2, -0.1), ..Default::default() });
         let [right, forward, look_right, look_up, jump, push, ..] = tally.action();
         assert_eq!((right, forward), (0.0, 0.5));

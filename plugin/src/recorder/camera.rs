@@ -66,7 +66,8 @@ pub(super) fn attach(
         .id();
     // Only what shapes the picture: a game's own components on its camera stay unique.
     commands.entity(camera).clone_with_opt_in(own, |builder| {
-        builder.allow::<(Camera3d, Projection, Tonemapping, DebandDither, Exposure, ColorGrading)>();
+        builder
+            .allow::<(Camera3d, Projection, Tonemapping, DebandDither, Exposure, ColorGrading)>();
         builder.allow::<(Hdr, Msaa, DistanceFog, AmbientLight, EnvironmentMapLight)>();
     });
 }
@@ -85,7 +86,8 @@ pub(super) fn wake(
             camera.is_active = clock.due;
         }
         if let Ok(source) = marked.get(eye.marked)
-            && let (Projection::Perspective(to), Projection::Perspective(from)) = (&mut *projection, &*source)
+            && let (Projection::Perspective(to), Projection::Perspective(from)) =
+                (&mut *projection, &*source)
             && to.fov != from.fov
         {
             to.fov = from.fov;

@@ -46,7 +46,10 @@ pub(super) fn tally_action(action: Res<PlayerAction>, mut clock: ResMut<CaptureC
 }
 
 /// A readback is ordered for exactly one rendered frame.
-pub(super) fn stop_readbacks(mut commands: Commands, ordered: Query<Entity, (With<Ticket>, With<Readback>)>) {
+pub(super) fn stop_readbacks(
+    mut commands: Commands,
+    ordered: Query<Entity, (With<Ticket>, With<Readback>)>,
+) {
     for entity in &ordered {
         commands.entity(entity).remove::<Readback>();
     }
@@ -162,7 +165,8 @@ pub(super) fn advance(
         }
         if !recorder.is_recording() {
             *serial += 1;
-            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            let seconds =
+                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
             let start = EpisodeStart {
                 name: format!("{seconds}_{:05}", *serial),
                 seed: *serial,

@@ -118,7 +118,9 @@ impl Recorder {
 
     /// Frames captured in the open episode.
     pub fn frames(&self) -> u32 {
-        self.open.and_then(|serial| self.episodes.get(&serial)).map_or(0, |episode| episode.captured)
+        self.open
+            .and_then(|serial| self.episodes.get(&serial))
+            .map_or(0, |episode| episode.captured)
     }
 
     /// Frames of all episodes whose pictures have not come back.
@@ -229,7 +231,9 @@ impl Recorder {
             }
             let Some(rgb) = &entry.get().rgb else { break };
             let state = entry.get();
-            if let Err(error) = episode.writer.push(&state.snapshot, &state.action, &state.style, rgb) {
+            if let Err(error) =
+                episode.writer.push(&state.snapshot, &state.action, &state.style, rgb)
+            {
                 return self.fail(serial, RecorderError::Data(Arc::new(error)));
             }
             entry.remove();
@@ -243,7 +247,8 @@ impl Recorder {
             return self.fail(serial, RecorderError::Empty);
         }
         if let Some(episode) = self.episodes.remove(&serial) {
-            let result = episode.writer.finish(hash).map_err(|error| RecorderError::Data(Arc::new(error)));
+            let result =
+                episode.writer.finish(hash).map_err(|error| RecorderError::Data(Arc::new(error)));
             if let Err(error) = &result {
                 error!("episode {} is lost: {error}", episode.name);
             }

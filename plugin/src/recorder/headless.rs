@@ -15,7 +15,11 @@ use bevy::winit::WinitPlugin;
 /// `App::update` renders its frame before it returns.
 pub fn headless() -> PluginGroupBuilder {
     DefaultPlugins
-        .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
+        .set(WindowPlugin {
+            primary_window: None,
+            exit_condition: ExitCondition::DontExit,
+            ..default()
+        })
         .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
         .disable::<WinitPlugin>()
         .disable::<PipelinedRenderingPlugin>()
@@ -44,7 +48,9 @@ pub(super) fn watch_pipelines(app: &mut App) {
     let waiting = PipelinesWaiting(Arc::new(AtomicBool::new(true)));
     app.insert_resource(waiting.clone());
     if let Some(render_app) = app.get_sub_app_mut(RenderApp) {
-        render_app.insert_resource(waiting).add_systems(Render, note_waiting.in_set(RenderSystems::Cleanup));
+        render_app
+            .insert_resource(waiting)
+            .add_systems(Render, note_waiting.in_set(RenderSystems::Cleanup));
     }
 }
 

@@ -81,7 +81,9 @@ impl Plugin for RecorderPlugin {
             app.add_plugins(ShadowPlugin);
         }
         if self.lockstep {
-            app.insert_resource(bevy::time::TimeUpdateStrategy::FixedTimesteps(self.ticks_per_frame.max(1)));
+            app.insert_resource(bevy::time::TimeUpdateStrategy::FixedTimesteps(
+                self.ticks_per_frame.max(1),
+            ));
         }
         app.init_resource::<PlayerAction>()
             .insert_resource(self.clone())

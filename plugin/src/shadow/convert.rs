@@ -33,14 +33,20 @@ fn collect(shape: &dyn ParryShape, at: Pose, parts: &mut Vec<Part>) {
         TypedShape::Ball(ball) => push(Shape::Ball { radius_m: ball.radius }),
         TypedShape::Cuboid(cuboid) => push(Shape::Cuboid { half_extents_m: cuboid.half_extents }),
         TypedShape::RoundCuboid(round) => {
-            push(Shape::Cuboid { half_extents_m: round.inner_shape.half_extents + round.border_radius });
+            push(Shape::Cuboid {
+                half_extents_m: round.inner_shape.half_extents + round.border_radius,
+            });
         }
-        TypedShape::Cylinder(c) => push(Shape::Cylinder { half_height_m: c.half_height, radius_m: c.radius }),
+        TypedShape::Cylinder(c) => {
+            push(Shape::Cylinder { half_height_m: c.half_height, radius_m: c.radius })
+        }
         TypedShape::RoundCylinder(round) => push(Shape::Cylinder {
             half_height_m: round.inner_shape.half_height + round.border_radius,
             radius_m: round.inner_shape.radius + round.border_radius,
         }),
-        TypedShape::Cone(c) => push(Shape::Cone { half_height_m: c.half_height, radius_m: c.radius }),
+        TypedShape::Cone(c) => {
+            push(Shape::Cone { half_height_m: c.half_height, radius_m: c.radius })
+        }
         TypedShape::RoundCone(round) => push(Shape::Cone {
             half_height_m: round.inner_shape.half_height + round.border_radius,
             radius_m: round.inner_shape.radius + round.border_radius,
@@ -51,7 +57,10 @@ fn collect(shape: &dyn ParryShape, at: Pose, parts: &mut Vec<Part>) {
             let capsule_pose = Pose::new(Quat::from_rotation_arc(Vec3::Y, along), 0.5 * (a + b));
             parts.push(Part {
                 entity_from_shape: at.compose(&capsule_pose),
-                shape: Shape::Capsule { half_height_m: 0.5 * a.distance(b), radius_m: capsule.radius },
+                shape: Shape::Capsule {
+                    half_height_m: 0.5 * a.distance(b),
+                    radius_m: capsule.radius,
+                },
             });
         }
         TypedShape::HalfSpace(half_space) => {
@@ -92,7 +101,11 @@ fn collect(shape: &dyn ParryShape, at: Pose, parts: &mut Vec<Part>) {
         }
         TypedShape::Compound(compound) => {
             for (pose, part) in compound.shapes() {
-                collect(part.as_ref(), at.compose(&Pose::new(pose.rotation, pose.translation)), parts);
+                collect(
+                    part.as_ref(),
+                    at.compose(&Pose::new(pose.rotation, pose.translation)),
+                    parts,
+                );
             }
         }
         TypedShape::Segment(_) | TypedShape::Polyline(_) | TypedShape::Custom(_) => {}
@@ -108,7 +121,9 @@ pub(super) fn mesh_shape(mesh: &Mesh, scale: Vec3) -> Option<Shape> {
     if mesh.primitive_topology() != PrimitiveTopology::TriangleList {
         return None;
     }
-    let Ok(VertexAttributeValues::Float32x3(positions)) = mesh.try_attribute(Mesh::ATTRIBUTE_POSITION) else {
+    let Ok(VertexAttributeValues::Float32x3(positions)) =
+        mesh.try_attribute(Mesh::ATTRIBUTE_POSITION)
+    else {
         return None;
     };
     let indices: Vec<u32> = match mesh.try_indices() {
@@ -124,5 +139,6 @@ pub(super) fn mesh_shape(mesh: &Mesh, scale: Vec3) -> Option<Shape> {
         .collect();
     let in_range = triangles.iter().flatten().all(|i| (*i as usize) < positions.len());
     let vertices_m: Vec<Vec3> = positions.iter().map(|p| Vec3::from_array(*p) * scale).collect();
-    (in_range && !triangles.is_empty()).then(|| Shape::Mesh(Arc::new(TriangleMesh { vertices_m, triangles })))
+    (in_range && !triangles.is_empty())
+        .then(|| Shape::Mesh(Arc::new(TriangleMesh { vertices_m, triangles })))
 }

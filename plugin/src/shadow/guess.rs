@@ -11,7 +11,11 @@ const FLAT_SHARE: f32 = 0.25;
 const TALL_M: f32 = 1.0;
 
 /// Things that move are crates or balls, flat ground is paved, what stands tall is stone.
-pub(super) fn guess_material(kind: BodyKind, shape: &Shape, world_from_shape: &Pose) -> NeuralMaterial {
+pub(super) fn guess_material(
+    kind: BodyKind,
+    shape: &Shape,
+    world_from_shape: &Pose,
+) -> NeuralMaterial {
     match (kind, shape) {
         (BodyKind::Dynamic, Shape::Ball { .. }) => NeuralMaterial::BALL,
         (BodyKind::Dynamic, _) => NeuralMaterial::CRATE,
@@ -25,7 +29,8 @@ fn guess_fixed(shape: &Shape, world_from_shape: &Pose) -> NeuralMaterial {
     let rotation = world_from_shape.rotation_matrix();
     let axes = [rotation.x_axis, rotation.y_axis, rotation.z_axis];
     let up = (0..3).max_by(|a, b| axes[*a].y.abs().total_cmp(&axes[*b].y.abs())).unwrap_or(1);
-    let shorter_side = (0..3).filter(|axis| *axis != up).map(|axis| half[axis]).fold(f32::INFINITY, f32::min);
+    let shorter_side =
+        (0..3).filter(|axis| *axis != up).map(|axis| half[axis]).fold(f32::INFINITY, f32::min);
     let height_m = 2.0 * (0..3).map(|axis| axes[axis].y.abs() * half[axis]).sum::<f32>();
     if axes[up].y.abs() > 0.7 && half[up] < FLAT_SHARE * shorter_side {
         NeuralMaterial::PAVING

@@ -44,7 +44,10 @@ impl Plugin for ShadowPlugin {
             .add_systems(FixedLast, clock::count_fixed_tick)
             .add_systems(
                 PostUpdate,
-                (clock::count_frame.before(ShadowSystems), read::forget_changed.before(ShadowSystems)),
+                (
+                    clock::count_frame.before(ShadowSystems),
+                    read::forget_changed.before(ShadowSystems),
+                ),
             );
     }
 

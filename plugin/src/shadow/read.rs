@@ -7,7 +7,9 @@ use bevy::ecs::query::QueryData;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy_rapier3d::plugin::context::{RapierContextEntityLink, RapierRigidBodySet};
-use bevy_rapier3d::prelude::{Collider, ColliderDisabled, RapierRigidBodyHandle, RigidBody, Sensor};
+use bevy_rapier3d::prelude::{
+    Collider, ColliderDisabled, RapierRigidBodyHandle, RigidBody, Sensor,
+};
 use bevy_rapier3d::rapier::geometry::SharedShape;
 use reverie_guard::expected::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot};
 use reverie_runtime::request::DEFAULT_SUN_DIRECTION;
@@ -58,7 +60,9 @@ pub(super) fn forget_changed(
     if let Some(changed) = &mut changed {
         for event in changed.read() {
             if let AssetEvent::Modified { id } | AssetEvent::Removed { id } = event {
-                cache.parts.retain(|_, (source, _)| !matches!(source, Source::Mesh(mesh, _) if mesh == id));
+                cache.parts.retain(
+                    |_, (source, _)| !matches!(source, Source::Mesh(mesh, _) if mesh == id),
+                );
             }
         }
     }
@@ -88,7 +92,11 @@ pub struct ShadowReader<'w, 's> {
     rigid: Query<
         'w,
         's,
-        (&'static RigidBody, Option<&'static RapierRigidBodyHandle>, Option<&'static RapierContextEntityLink>),
+        (
+            &'static RigidBody,
+            Option<&'static RapierRigidBodyHandle>,
+            Option<&'static RapierContextEntityLink>,
+        ),
     >,
     contexts: Query<'w, 's, &'static RapierRigidBodySet>,
     materials: Query<'w, 's, &'static NeuralMaterial>,
@@ -115,7 +123,8 @@ impl ShadowReader<'_, '_> {
     /// Everything visible, seen from `camera`. Colliders of the camera's own body (its ancestors) are left out.
     pub fn snapshot(&mut self, camera: Entity) -> Result<ShadowSnapshot, ShadowError> {
         let camera_pose = self.camera_pose(camera)?;
-        let own: Vec<Entity> = std::iter::once(camera).chain(self.parents.iter_ancestors(camera)).collect();
+        let own: Vec<Entity> =
+            std::iter::once(camera).chain(self.parents.iter_ancestors(camera)).collect();
         let mut seen: Vec<Entity> = self.bodies.iter().map(|body| body.entity).collect();
         // Bits order entities by generation and index: the same in every frame, whatever table they live in.
         seen.sort_unstable_by_key(|entity| entity.to_bits());
@@ -124,7 +133,10 @@ impl ShadowReader<'_, '_> {
             self.add_bodies_of(entity, &own, &mut bodies);
         }
         if bodies.len() > MAX_BODIES {
-            warn_once!("{} colliders: only the first {MAX_BODIES} can be seen by a neural camera", bodies.len());
+            warn_once!(
+                "{} colliders: only the first {MAX_BODIES} can be seen by a neural camera",
+                bodies.len()
+            );
             bodies.truncate(MAX_BODIES);
         }
         Ok(ShadowSnapshot {
@@ -159,7 +171,8 @@ impl ShadowReader<'_, '_> {
         // A pose that is not finite is Rapier's to report; the picture leaves the body out.
         let Some(world_from_entity) = rigid_pose(item.transform) else { return };
         let scale = item.transform.scale();
-        let (collider, mesh) = (item.collider.map(|c| c.raw.clone()), item.mesh.map(|m| m.0.clone()));
+        let (collider, mesh) =
+            (item.collider.map(|c| c.raw.clone()), item.mesh.map(|m| m.0.clone()));
         let parts = match proxy {
             NeuralProxy::Mesh => mesh.and_then(|mesh| self.mesh_parts(entity, &mesh, scale)),
             _ => collider.map(|shape| self.collider_parts(entity, shape)),
@@ -194,7 +207,12 @@ impl ShadowReader<'_, '_> {
         parts
     }
 
-    fn mesh_parts(&mut self, entity: Entity, mesh: &Handle<Mesh>, scale: Vec3) -> Option<Arc<[Part]>> {
+    fn mesh_parts(
+        &mut self,
+        entity: Entity,
+        mesh: &Handle<Mesh>,
+        scale: Vec3,
+    ) -> Option<Arc<[Part]>> {
         if let Some((Source::Mesh(id, cached_scale), parts)) = self.cache.parts.get(&entity)
             && *id == mesh.id()
             && *cached_scale == scale
@@ -203,7 +221,9 @@ impl ShadowReader<'_, '_> {
         }
         let shape = mesh_shape(self.meshes.as_ref()?.get(mesh)?, scale);
         if shape.is_none() {
-            warn_once!("NeuralProxy::Mesh: the mesh of {entity} has no triangle list in main memory; it is not seen");
+            warn_once!(
+                "NeuralProxy::Mesh: the mesh of {entity} has no triangle list in main memory; it is not seen"
+            );
         }
         let part = shape.map(|shape| convert::Part { entity_from_shape: Pose::IDENTITY, shape });
         let parts: Arc<[Part]> = part.into_iter().collect();
@@ -234,7 +254,9 @@ impl ShadowReader<'_, '_> {
         owner.kind = match kind {
             RigidBody::Dynamic => BodyKind::Dynamic,
             RigidBody::Fixed => BodyKind::Fixed,
-            RigidBody::KinematicPositionBased | RigidBody::KinematicVelocityBased => BodyKind::Kinematic,
+            RigidBody::KinematicPositionBased | RigidBody::KinematicVelocityBased => {
+                BodyKind::Kinematic
+            }
         };
         let body = handle.zip(context).and_then(|(handle, context)| {
             self.contexts.get(context.0).ok().and_then(|set| set.bodies.get(handle.0))

@@ -93,7 +93,13 @@ impl Unet {
     ///
     /// # Errors
     /// Shapes that do not fit, or no memory.
-    pub fn forward(&self, noisy: &Tensor, maps: &Tensor, globals: &Tensor, noise_level: &Tensor) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        noisy: &Tensor,
+        maps: &Tensor,
+        globals: &Tensor,
+        noise_level: &Tensor,
+    ) -> Result<Tensor> {
         let x = Tensor::f_cat(&[maps.shallow_clone(), noisy.f_to_kind(maps.kind())?], 1)?;
         let embedded = Tensor::f_cat(&[globals, noise_level], 1)?.f_to_kind(maps.kind())?;
         let embedded = self.embed[0].forward(&embedded)?.f_silu()?;
@@ -111,7 +117,8 @@ impl Unet {
         let h = run(&self.up[1], self.grow[1].forward(&h)?)?;
         let h = Tensor::f_cat(&[depth_to_space(&h)?, skip0], 1)?;
         let h = run(&self.up[0], self.grow[0].forward(&h)?)?;
-        let h = depth_to_space(&self.unpack.forward(&h)?)?.f_add(&self.full.forward(&x)?)?.f_silu()?;
+        let h =
+            depth_to_space(&self.unpack.forward(&h)?)?.f_add(&self.full.forward(&x)?)?.f_silu()?;
         let h = self.head[0].forward(&h)?.f_silu()?;
         let h = self.head[1].forward(&h)?.f_silu()?;
         let out = self.out.forward(&h)?.f_to_kind(Kind::Float)?;
@@ -121,8 +128,10 @@ impl Unet {
 
 /// Softmax gates over the candidates that are valid, plus the residual.
 fn gate(out: &Tensor, maps: &Tensor) -> Result<Tensor> {
-    let bias = Tensor::f_from_slice(&GATE_BIAS)?.f_view([1, GATES, 1, 1])?.f_to_device(out.device())?;
-    let channel = |at: usize, count: i64| maps.f_narrow(1, at as i64, count)?.f_to_kind(Kind::Float);
+    let bias =
+        Tensor::f_from_slice(&GATE_BIAS)?.f_view([1, GATES, 1, 1])?.f_to_device(out.device())?;
+    let channel =
+        |at: usize, count: i64| maps.f_narrow(1, at as i64, count)?.f_to_kind(Kind::Float);
     let valid = |at: usize| channel(at + 3, 1)?.f_clamp(1e-4, 1.0)?.f_log();
     let zero = out.f_narrow(1, 0, 1)?.f_zeros_like()?;
     let mask = Tensor::f_cat(&[valid(LAST)?, valid(KEY)?, zero.shallow_clone(), zero], 1)?;
