@@ -9,3 +9,5 @@
 
 pub mod geometry;
 pub mod raster;
+pub mod surface;
+pub mod warp;
