@@ -40,9 +40,13 @@ pub fn surface_point(shape: &Shape, point: Vec3, normal: Vec3) -> SurfacePoint {
                 SurfacePoint { edge_m: [0.0; 2], ..side(half_height_m, radius_m, point) }
             }
         }
-        Shape::Cylinder { half_height_m, radius_m } if normal.y.abs() < 0.999 => side(half_height_m, radius_m, point),
+        Shape::Cylinder { half_height_m, radius_m } if normal.y.abs() < 0.999 => {
+            side(half_height_m, radius_m, point)
+        }
         // A cone's base is its only part that looks straight down.
-        Shape::Cone { half_height_m, radius_m } if normal.y > -0.999 => side(half_height_m, radius_m, point),
+        Shape::Cone { half_height_m, radius_m } if normal.y > -0.999 => {
+            side(half_height_m, radius_m, point)
+        }
         Shape::Cylinder { radius_m, .. } | Shape::Cone { radius_m, .. } => SurfacePoint {
             uv: cap_uv(point),
             edge_m: [0.0, (radius_m - Vec2::new(point.x, point.z).length()).max(0.0)],
@@ -59,7 +63,11 @@ pub fn surface_point(shape: &Shape, point: Vec3, normal: Vec3) -> SurfacePoint {
 ///
 /// u runs along Z on the ±X faces and along X on the others; v along Z on the ±Y faces and along Y on the
 /// others; both start at the lower corner.
-pub fn cuboid_face_uv(half_extents_m: Vec3, face_axis: usize, point_object: Vec3) -> ([f32; 2], [f32; 2]) {
+pub fn cuboid_face_uv(
+    half_extents_m: Vec3,
+    face_axis: usize,
+    point_object: Vec3,
+) -> ([f32; 2], [f32; 2]) {
     let axes = face_axes(face_axis);
     let period_m = cuboid_face_period_m(half_extents_m, face_axis);
     let mut uv = [0.0; 2];

@@ -24,7 +24,18 @@ pub(crate) struct Screen {
 }
 
 const BOX_EDGES: [(usize, usize); 12] = [
-    (0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7),
+    (0, 1),
+    (2, 3),
+    (4, 5),
+    (6, 7),
+    (0, 2),
+    (1, 3),
+    (4, 6),
+    (5, 7),
+    (0, 4),
+    (1, 5),
+    (2, 6),
+    (3, 7),
 ];
 const TRIANGLE_EDGES: [(usize, usize); 3] = [(0, 1), (1, 2), (2, 0)];
 
@@ -35,7 +46,12 @@ impl Screen {
     }
 
     /// Around a box in object coordinates.
-    pub(crate) fn around_box(&self, view: &ObjectView, centre: Vec3, half: Vec3) -> Option<PixelRect> {
+    pub(crate) fn around_box(
+        &self,
+        view: &ObjectView,
+        centre: Vec3,
+        half: Vec3,
+    ) -> Option<PixelRect> {
         let corners: [Vec3; 8] = std::array::from_fn(|corner| {
             let sign = |bit: usize| if corner >> bit & 1 == 1 { 1.0 } else { -1.0 };
             to_camera(view, centre + half * Vec3::new(sign(0), sign(1), sign(2)))
@@ -44,7 +60,11 @@ impl Screen {
     }
 
     /// Around a triangle in object coordinates.
-    pub(crate) fn around_triangle(&self, view: &ObjectView, corners: [Vec3; 3]) -> Option<PixelRect> {
+    pub(crate) fn around_triangle(
+        &self,
+        view: &ObjectView,
+        corners: [Vec3; 3],
+    ) -> Option<PixelRect> {
         self.around(&corners.map(|corner| to_camera(view, corner)), &TRIANGLE_EDGES)
     }
 

@@ -12,15 +12,25 @@ use crate::geometry::{CameraPose, Shape, TriangleMesh};
 ///
 /// The sun is taken to reach everything; [`super::SunMap`] knows better. A primitive that the camera is
 /// inside of is not seen. Where two primitives are equally deep the first of the scene is seen.
-pub fn raster(scene: &Scene, camera: &CameraPose, width: usize, height: usize, maps: &mut ShadowMaps) {
+pub fn raster(
+    scene: &Scene,
+    camera: &CameraPose,
+    width: usize,
+    height: usize,
+    maps: &mut ShadowMaps,
+) {
     maps.clear(width, height);
     if width == 0 || height == 0 {
         return;
     }
     let rays = Rays::new(camera, width, height);
     let screen = Screen::new(camera.vertical_fov_rad, width, height);
-    let seen: Vec<Seen> =
-        scene.primitives.iter().take(SKY as usize).map(|primitive| Seen::new(primitive, camera)).collect();
+    let seen: Vec<Seen> = scene
+        .primitives
+        .iter()
+        .take(SKY as usize)
+        .map(|primitive| Seen::new(primitive, camera))
+        .collect();
     for (index, object) in seen.iter().enumerate() {
         let (centre, half) = bounding_box(&object.primitive.shape);
         let Some(rect) = screen.around_box(&object.view, centre, half) else { continue };
@@ -42,7 +52,14 @@ pub fn raster(scene: &Scene, camera: &CameraPose, width: usize, height: usize, m
     }
 }
 
-fn draw_cuboid(object: &Seen, half: Vec3, index: u16, rect: PixelRect, rays: &Rays, maps: &mut ShadowMaps) {
+fn draw_cuboid(
+    object: &Seen,
+    half: Vec3,
+    index: u16,
+    rect: PixelRect,
+    rays: &Rays,
+    maps: &mut ShadowMaps,
+) {
     let origin = object.view.origin_m;
     let across = object.view.object_from_camera.x_axis;
     for y in rect.y0..rect.y1 {
@@ -51,7 +68,9 @@ fn draw_cuboid(object: &Seen, half: Vec3, index: u16, rect: PixelRect, rays: &Ra
         let depths = &mut maps.depth_m[row.clone()];
         let primitives = &mut maps.primitive[row];
         // No branch inside: the compiler takes several pixels at once.
-        for ((&ray_x, depth), primitive) in rays.columns[rect.x0..rect.x1].iter().zip(depths).zip(primitives) {
+        for ((&ray_x, depth), primitive) in
+            rays.columns[rect.x0..rect.x1].iter().zip(depths).zip(primitives)
+        {
             let (enter, leave) = slabs(half, origin, across * ray_x + down);
             let nearer = (enter >= NEAR_M) & (enter <= leave) & (enter < *depth);
             *depth = if nearer { enter } else { *depth };

@@ -96,7 +96,14 @@ impl ShadowMaps {
 }
 
 /// The world point seen at the centre of pixel (`x`, `y`) at `depth_m`.
-pub fn unproject(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize, depth_m: f32) -> Vec3 {
+pub fn unproject(
+    camera: &CameraPose,
+    width: usize,
+    height: usize,
+    x: usize,
+    y: usize,
+    depth_m: f32,
+) -> Vec3 {
     camera.world_from_camera.transform_point(ray(camera, width, height, x, y) * depth_m)
 }
 

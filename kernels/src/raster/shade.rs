@@ -31,7 +31,13 @@ impl<'a> Seen<'a> {
     /// Describes the point that pixel `index` sees at its depth. The normal of a mesh has to be in
     /// `maps` already: a point does not tell its triangle.
     #[inline]
-    pub(crate) fn describe(&self, maps: &mut ShadowMaps, index: usize, direction: Vec3, pixel_m: f32) {
+    pub(crate) fn describe(
+        &self,
+        maps: &mut ShadowMaps,
+        index: usize,
+        direction: Vec3,
+        pixel_m: f32,
+    ) {
         let depth_m = maps.depth_m[index];
         let point = self.view.origin_m + direction * depth_m;
         let shape = &self.primitive.shape;
@@ -46,6 +52,7 @@ impl<'a> Seen<'a> {
         maps.uv[index] = surface.uv;
         maps.edge_m[index] = surface.edge_m;
         maps.layer[index] = self.primitive.material.min(126) * 2 + u8::from(normal.y > 0.7);
-        maps.footprint[index] = depth_m * pixel_m / (facing * surface.period_m[0].min(surface.period_m[1]));
+        maps.footprint[index] =
+            depth_m * pixel_m / (facing * surface.period_m[0].min(surface.period_m[1]));
     }
 }

@@ -48,8 +48,10 @@ pub fn bounding_box(shape: &Shape) -> (Vec3, Vec3) {
         }
         Shape::Mesh(mesh) => {
             let Some(&first) = mesh.vertices_m.first() else { return (Vec3::ZERO, Vec3::ZERO) };
-            let (low, high) =
-                mesh.vertices_m.iter().fold((first, first), |(low, high), v| (low.min(*v), high.max(*v)));
+            let (low, high) = mesh
+                .vertices_m
+                .iter()
+                .fold((first, first), |(low, high), v| (low.min(*v), high.max(*v)));
             (0.5 * (low + high), 0.5 * (high - low))
         }
     }
@@ -89,7 +91,9 @@ pub fn interval(shape: &Shape, origin: Vec3, direction: Vec3) -> Option<(f32, f3
     let near = origin + direction * to_near;
     let found = match *shape {
         Shape::Ball { radius_m } => ball(radius_m, near, direction),
-        Shape::Cylinder { half_height_m, radius_m } => cylinder(half_height_m, radius_m, near, direction),
+        Shape::Cylinder { half_height_m, radius_m } => {
+            cylinder(half_height_m, radius_m, near, direction)
+        }
         Shape::Capsule { half_height_m, radius_m } => {
             let end = Vec3::Y * half_height_m;
             [

@@ -141,7 +141,8 @@ impl SunMap {
                     0.0
                 } else {
                     let direction = world_from_camera * Vec3::new(ray_x, ray_y, -1.0);
-                    let point = camera.world_from_camera.translation_m + direction * maps.depth_m[pixel];
+                    let point =
+                        camera.world_from_camera.translation_m + direction * maps.depth_m[pixel];
                     self.visibility(scene, point + normal * LIFT_M, receiver)
                 };
             }
@@ -180,8 +181,9 @@ impl SunMap {
     fn cell(&self, in_light: Vec2) -> Option<usize> {
         let at = (in_light - self.low) / self.cell_size_m();
         let cells = self.cells as f32;
-        (at.min_element() >= 0.0 && at.max_element() < cells)
-            .then(|| (at.y as usize).min(self.cells - 1) * self.cells + (at.x as usize).min(self.cells - 1))
+        (at.min_element() >= 0.0 && at.max_element() < cells).then(|| {
+            (at.y as usize).min(self.cells - 1) * self.cells + (at.x as usize).min(self.cells - 1)
+        })
     }
 
     fn for_cells_of(&self, caster: &Caster) -> impl Iterator<Item = usize> + use<> {
@@ -217,7 +219,11 @@ impl SunMap {
                 // Never quite along a face, so that nothing below is infinite.
                 let safe = |part: f32| 1.0 / part.abs().max(1e-6).copysign(part);
                 let inverse = [0, 1, 2].map(|axis| taps.map(|tap: Vec3| safe(tap[axis])));
-                Body::Cuboid { object_from_world, half_extents_m: *half_extents_m, inverse: Box::new(inverse) }
+                Body::Cuboid {
+                    object_from_world,
+                    half_extents_m: *half_extents_m,
+                    inverse: Box::new(inverse),
+                }
             }
             _ => Body::Round { object_from_world, taps: Box::new(taps) },
         };
@@ -251,7 +257,14 @@ impl Light {
 impl Caster {
     /// Sets to 1 each tap of `hidden` that this caster stands before, seen from `point` (world).
     #[inline]
-    fn hide(&self, scene: &Scene, light: &Light, point: Vec3, receiver: u16, hidden: &mut [f32; TAPS]) {
+    fn hide(
+        &self,
+        scene: &Scene,
+        light: &Light,
+        point: Vec3,
+        receiver: u16,
+        hidden: &mut [f32; TAPS],
+    ) {
         match &self.body {
             Body::Triangle(corners) => {
                 for (hidden, &tap) in hidden.iter_mut().zip(&light.taps) {
@@ -284,7 +297,9 @@ impl Caster {
                 let Some(primitive) = scene.primitives.get(self.primitive as usize) else { return };
                 let origin = object_from_world.0 * point + object_from_world.1;
                 for (hidden, &tap) in hidden.iter_mut().zip(taps.iter()) {
-                    if interval(&primitive.shape, origin, tap).is_some_and(|(_, leave)| leave > LIFT_M) {
+                    if interval(&primitive.shape, origin, tap)
+                        .is_some_and(|(_, leave)| leave > LIFT_M)
+                    {
                         *hidden = 1.0;
                     }
                 }

@@ -25,7 +25,9 @@ fn signed_distance(shape: &Shape, p: Vec3) -> f32 {
             over.max(Vec3::ZERO).length() + over.max_element().min(0.0)
         }
         Shape::Ball { radius_m } => p.length() - radius_m,
-        Shape::Cylinder { half_height_m, radius_m } => (radial - radius_m).max(p.y.abs() - half_height_m),
+        Shape::Cylinder { half_height_m, radius_m } => {
+            (radial - radius_m).max(p.y.abs() - half_height_m)
+        }
         Shape::Capsule { half_height_m, radius_m } => {
             (p - Vec3::Y * p.y.clamp(-half_height_m, half_height_m)).length() - radius_m
         }
@@ -127,9 +129,13 @@ proptest! {
 #[test]
 fn a_mesh_of_a_box_looks_like_the_box() {
     let view = camera(Vec3::new(1.5, 2.0, 4.0), Vec3::ZERO);
-    let solid = drawn(&Scene { primitives: vec![at(1, cuboid(0.7, 0.4, 0.9), Vec3::ZERO)], ..Scene::default() }, &view);
+    let solid = drawn(
+        &Scene { primitives: vec![at(1, cuboid(0.7, 0.4, 0.9), Vec3::ZERO)], ..Scene::default() },
+        &view,
+    );
     let mesh = box_mesh(Vec3::new(0.7, 0.4, 0.9));
-    let mesh = drawn(&Scene { primitives: vec![at(1, mesh, Vec3::ZERO)], ..Scene::default() }, &view);
+    let mesh =
+        drawn(&Scene { primitives: vec![at(1, mesh, Vec3::ZERO)], ..Scene::default() }, &view);
     let mut seen = 0;
     for pixel in 0..WIDTH * HEIGHT {
         if solid.primitive[pixel] == mesh.primitive[pixel] && solid.primitive[pixel] != SKY {
@@ -139,7 +145,8 @@ fn a_mesh_of_a_box_looks_like_the_box() {
         }
     }
     assert!(seen > 300, "only {seen} pixels in common");
-    let differing = (0..WIDTH * HEIGHT).filter(|&i| solid.primitive[i] != mesh.primitive[i]).count();
+    let differing =
+        (0..WIDTH * HEIGHT).filter(|&i| solid.primitive[i] != mesh.primitive[i]).count();
     assert!(differing < 4, "{differing} pixels differ");
 }
 
@@ -162,7 +169,10 @@ fn depth_lies_along_the_view_axis_and_unprojects_onto_the_surface() {
 fn layers_tell_what_looks_up() {
     let mut crate_up = at(7, cuboid(0.5, 0.5, 0.5), Vec3::new(0.0, 0.5, 0.0));
     crate_up.material = 7;
-    let maps = drawn(&with_floor(vec![crate_up]), &camera(Vec3::new(0.0, 3.0, 3.0), Vec3::new(0.0, 0.5, 0.0)));
+    let maps = drawn(
+        &with_floor(vec![crate_up]),
+        &camera(Vec3::new(0.0, 3.0, 3.0), Vec3::new(0.0, 0.5, 0.0)),
+    );
     let (mut top, mut side) = (0, 0);
     for pixel in 0..WIDTH * HEIGHT {
         if maps.primitive[pixel] == 1 {
@@ -194,19 +204,28 @@ fn a_footprint_is_what_neighbouring_pixels_differ_by() {
         let pixel = y * WIDTH + WIDTH / 2;
         let step = (maps.uv[pixel][1] - maps.uv[pixel + WIDTH][1]).abs();
         let ratio = maps.footprint[pixel] / step;
-        assert!((0.8..1.25).contains(&ratio), "footprint {} for a step of {step}", maps.footprint[pixel]);
+        assert!(
+            (0.8..1.25).contains(&ratio),
+            "footprint {} for a step of {step}",
+            maps.footprint[pixel]
+        );
     }
 }
 
 #[test]
 fn an_edge_is_as_far_as_the_border_of_the_face() {
-    let scene = Scene { primitives: vec![at(1, cuboid(1.0, 1.0, 1.0), Vec3::ZERO)], ..Scene::default() };
+    let scene =
+        Scene { primitives: vec![at(1, cuboid(1.0, 1.0, 1.0), Vec3::ZERO)], ..Scene::default() };
     let maps = drawn(&scene, &camera(Vec3::new(0.0, 0.0, 4.0), Vec3::ZERO));
     let centre = 36 * WIDTH + 64;
     let nearest = maps.edge_m[centre];
     assert!(nearest[0] > 0.95 && nearest[1] > 0.95, "{nearest:?} in the middle");
     let border = (0..WIDTH).find(|x| maps.primitive[36 * WIDTH + x] == 0).unwrap() + 36 * WIDTH;
-    assert!(maps.edge_m[border][0] < 0.05 && maps.edge_m[border][1] > 0.95, "{:?}", maps.edge_m[border]);
+    assert!(
+        maps.edge_m[border][0] < 0.05 && maps.edge_m[border][1] > 0.95,
+        "{:?}",
+        maps.edge_m[border]
+    );
 }
 
 #[test]
@@ -220,7 +239,8 @@ fn a_roof_shades_the_floor_and_lit_surfaces_have_no_acne() {
     sun.fill(&scene, &view, &mut maps);
     let (mut shaded, mut lit) = (0, 0);
     for pixel in (0..WIDTH * HEIGHT).filter(|&pixel| maps.primitive[pixel] == 0) {
-        let point = unproject(&view, WIDTH, HEIGHT, pixel % WIDTH, pixel / WIDTH, maps.depth_m[pixel]);
+        let point =
+            unproject(&view, WIDTH, HEIGHT, pixel % WIDTH, pixel / WIDTH, maps.depth_m[pixel]);
         let inside = (point.x + 0.06).abs().max(point.z.abs()) - 2.0;
         if inside < -0.2 {
             assert_eq!(maps.sun_visibility[pixel], 0.0, "under the roof at {point}");
@@ -251,7 +271,8 @@ fn a_courtyard_is_drawn_within_its_time() {
     let mut bodies = Vec::new();
     for index in 0..80u64 {
         let angle = index as f32 * 2.4;
-        let place = Vec3::new(angle.sin(), 0.0, angle.cos()) * (1.0 + index as f32 * 0.15) + Vec3::Y * 0.5;
+        let place =
+            Vec3::new(angle.sin(), 0.0, angle.cos()) * (1.0 + index as f32 * 0.15) + Vec3::Y * 0.5;
         let mut body = at(
             index,
             match index % 5 {

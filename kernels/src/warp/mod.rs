@@ -47,8 +47,16 @@ impl PastFrame {
     /// # Panics
     /// If `rgb` is not of the size of `maps`.
     pub fn new(scene: &Scene, camera: &CameraPose, maps: &ShadowMaps, rgb: Vec<f32>) -> Self {
-        assert_eq!(rgb.len(), 3 * maps.width * maps.height, "values in a picture of {}×{}", maps.width, maps.height);
-        let id = |index: &u16| scene.primitives.get(*index as usize).map_or(SKY_OBJECT, |primitive| primitive.id);
+        assert_eq!(
+            rgb.len(),
+            3 * maps.width * maps.height,
+            "values in a picture of {}×{}",
+            maps.width,
+            maps.height
+        );
+        let id = |index: &u16| {
+            scene.primitives.get(*index as usize).map_or(SKY_OBJECT, |primitive| primitive.id)
+        };
         Self {
             width: maps.width,
             height: maps.height,
@@ -56,7 +64,11 @@ impl PastFrame {
             camera: *camera,
             depth_m: maps.depth_m.clone(),
             object: maps.primitive.iter().map(id).collect(),
-            world_from_object: scene.primitives.iter().map(|p| (p.id, p.world_from_object)).collect(),
+            world_from_object: scene
+                .primitives
+                .iter()
+                .map(|p| (p.id, p.world_from_object))
+                .collect(),
         }
     }
 }
@@ -79,7 +91,13 @@ pub fn warp(
     valid: &mut [f32],
 ) {
     let pixels = maps.width * maps.height;
-    assert_eq!((rgb.len(), valid.len()), (3 * pixels, pixels), "room for {}×{}", maps.width, maps.height);
+    assert_eq!(
+        (rgb.len(), valid.len()),
+        (3 * pixels, pixels),
+        "room for {}×{}",
+        maps.width,
+        maps.height
+    );
     let rays = Rays::new(camera, maps.width, maps.height);
     let carries = Carries::new(scene, camera, past);
     for (y, &ray_y) in rays.rows.iter().enumerate() {
@@ -110,7 +128,11 @@ pub fn warp_coverage(
     let mut known = Vec::with_capacity((maps.width / stride + 1) * (maps.height / stride + 1));
     for y in (stride / 2..maps.height).step_by(stride) {
         for x in (stride / 2..maps.width).step_by(stride) {
-            let found = carries.look_up(maps, y * maps.width + x, Vec3::new(rays.columns[x], rays.rows[y], -1.0));
+            let found = carries.look_up(
+                maps,
+                y * maps.width + x,
+                Vec3::new(rays.columns[x], rays.rows[y], -1.0),
+            );
             known.push(found.is_some_and(|(place, expected)| {
                 let nearest = place.round();
                 expected.accepts(past, nearest.x as isize, nearest.y as isize, place)
@@ -176,7 +198,11 @@ impl Carries {
             // Its other side faced the camera then.
             return None;
         }
-        let slope = if plane_m < -1e-3 { Vec2::new(normal.x, normal.y) / (self.scale * plane_m) } else { Vec2::ZERO };
+        let slope = if plane_m < -1e-3 {
+            Vec2::new(normal.x, normal.y) / (self.scale * plane_m)
+        } else {
+            Vec2::ZERO
+        };
         Some((self.place(point), Expected::surface(carry.object, depth_m, slope)))
     }
 
@@ -191,7 +217,12 @@ impl Carries {
 }
 
 impl Carry {
-    fn new(now: &Primitive, camera: &CameraPose, past: &PastFrame, past_camera_from_world: &Pose) -> Option<Self> {
+    fn new(
+        now: &Primitive,
+        camera: &CameraPose,
+        past: &PastFrame,
+        past_camera_from_world: &Pose,
+    ) -> Option<Self> {
         let then = past.world_from_object.get(&now.id)?;
         let mut past_camera_from_world_now = *past_camera_from_world;
         if *then != now.world_from_object {

@@ -36,7 +36,8 @@ fn look(
     let pixel = y * maps.width + x;
     let past_camera = &past.camera.world_from_camera;
     let (point, normal, object) = if maps.primitive[pixel] == SKY {
-        let direction = camera.world_from_camera.rotation * ray(camera, maps.width, maps.height, x, y);
+        let direction =
+            camera.world_from_camera.rotation * ray(camera, maps.width, maps.height, x, y);
         (past_camera.rotation.inverse() * direction, Vec3::ZERO, SKY_OBJECT)
     } else {
         let primitive = &scene.primitives[maps.primitive[pixel] as usize];
@@ -57,7 +58,8 @@ fn look(
     let at_x = (point.x / depth_m / (tan * width / height) + 1.0) * 0.5 * width - 0.5;
     let at_y = (1.0 - point.y / depth_m / tan) * 0.5 * height - 0.5;
     let (mut sum, mut weight) = ([0.0; 3], 0.0);
-    let pair = |at: f32| [(at.floor(), 1.0 - (at - at.floor())), (at.floor() + 1.0, at - at.floor())];
+    let pair =
+        |at: f32| [(at.floor(), 1.0 - (at - at.floor())), (at.floor() + 1.0, at - at.floor())];
     for (tap_x, share_x) in pair(at_x) {
         for (tap_y, share_y) in pair(at_y) {
             if !(0.0..width).contains(&tap_x) || !(0.0..height).contains(&tap_y) {

@@ -48,7 +48,11 @@ impl Expected {
         if x < 0 || y < 0 || x as usize >= past.width || y as usize >= past.height {
             return false;
         }
-        self.accepts_inside(past, y as usize * past.width + x as usize, Vec2::new(x as f32, y as f32) - place)
+        self.accepts_inside(
+            past,
+            y as usize * past.width + x as usize,
+            Vec2::new(x as f32, y as f32) - place,
+        )
     }
 
     #[inline(always)]
@@ -69,8 +73,10 @@ impl Expected {
 #[inline]
 pub(super) fn sample(past: &PastFrame, place: Vec2, expected: &Expected) -> ([f32; 3], f32) {
     // Written so that NaN is refused too.
-    let inside =
-        place.x > -1.0 && place.y > -1.0 && place.x < past.width as f32 && place.y < past.height as f32;
+    let inside = place.x > -1.0
+        && place.y > -1.0
+        && place.x < past.width as f32
+        && place.y < past.height as f32;
     if !inside {
         return ([0.0; 3], 0.0);
     }
@@ -112,7 +118,8 @@ fn bilinear(
     let mut weight = 0.0;
     for (row, weight_y) in [1.0 - part.y, part.y].into_iter().enumerate() {
         for (column, weight_x) in [1.0 - part.x, part.x].into_iter().enumerate() {
-            let (tap_x, tap_y, share) = (x + column as isize, y + row as isize, weight_x * weight_y);
+            let (tap_x, tap_y, share) =
+                (x + column as isize, y + row as isize, weight_x * weight_y);
             if share > 0.0 && expected.accepts(past, tap_x, tap_y, place) {
                 let colour = rgb(past, tap_y as usize * past.width + tap_x as usize);
                 (0..3).for_each(|channel| sum[channel] += share * colour[channel]);
@@ -120,7 +127,11 @@ fn bilinear(
             }
         }
     }
-    if weight < LEAST_WEIGHT { ([0.0; 3], 0.0) } else { (sum.map(|channel| channel / weight), weight.min(1.0)) }
+    if weight < LEAST_WEIGHT {
+        ([0.0; 3], 0.0)
+    } else {
+        (sum.map(|channel| channel / weight), weight.min(1.0))
+    }
 }
 
 /// Over the 4 × 4 pixels whose upper left one is `corner`.
@@ -136,7 +147,8 @@ fn cubic(past: &PastFrame, corner: usize, part: Vec2) -> [f32; 3] {
         let values = &past.rgb[start..start + 12];
         for channel in 0..3 {
             let tap = |column: usize| values[3 * column + channel];
-            let along = across[0] * tap(0) + across[1] * tap(1) + across[2] * tap(2) + across[3] * tap(3);
+            let along =
+                across[0] * tap(0) + across[1] * tap(1) + across[2] * tap(2) + across[3] * tap(3);
             sum[channel] += down[row] * along;
             if row == 1 || row == 2 {
                 low[channel] = low[channel].min(tap(1)).min(tap(2));
