@@ -50,7 +50,7 @@ fn look(
         (past_camera.inverse().transform_point(world_then), normal, primitive.id)
     };
     let depth_m = -point.z;
-    if depth_m <= 0.0 || normal.dot(point) > 1e-3 * depth_m {
+    if depth_m < 1e-3 || normal.dot(point) > 1e-3 * depth_m {
         return None;
     }
     let tan = (0.5 * past.camera.vertical_fov_rad).tan();
