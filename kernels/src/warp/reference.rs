@@ -77,8 +77,8 @@ fn look(
                 || (seen_m - depth_m).abs() < 0.05;
             if past.object[tap] == object && same_place {
                 weight += share_x * share_y;
-                for channel in 0..3 {
-                    sum[channel] += share_x * share_y * past.rgb[3 * tap + channel];
+                for (sum, value) in sum.iter_mut().zip(&past.rgb[3 * tap..]) {
+                    *sum += share_x * share_y * value;
                 }
             }
         }
