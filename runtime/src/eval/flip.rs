@@ -8,8 +8,8 @@ use glam::{Mat3, Vec3};
 use super::filter::{normalized, sampled, separable};
 use super::metrics::Picture;
 
-/// A 0.7 m wide 4K screen seen from 0.7 m, as in the paper.
-const PIXELS_PER_DEGREE: f32 = 67.0;
+/// A 4K screen, 0.7 m wide, seen from 0.7 m, as in the paper: 3840·π/180.
+const PIXELS_PER_DEGREE: f32 = 67.020_64;
 
 // Contrast sensitivity as Gaussians in the image plane: weight and width, degrees².
 const ACHROMATIC: (f32, f32) = (1.0, 0.0047);
@@ -170,7 +170,7 @@ impl ColourSpace {
     fn new() -> Self {
         let xyz_from_rgb = Mat3::from_cols(
             Vec3::new(0.412_386_56, 0.212_636_82, 0.019_330_62),
-            Vec3::new(0.357_591_5, 0.715_183, 0.119_197_164),
+            Vec3::new(0.357_591_5, 0.715_183, 0.119_197_17),
             Vec3::new(0.180_450_49, 0.072_180_2, 0.950_372_6),
         );
         Self {
@@ -240,6 +240,15 @@ mod tests {
         let expected = 0.95 / (0.4 * largest) * (63.223f32 - 53.389).powf(0.7);
         let error = score(&flat([0.6; 3]), &flat([0.5; 3]));
         assert!((error - f64::from(expected)).abs() < 2e-3, "{error} against {expected}");
+    }
+
+    #[test]
+    fn the_authors_program_says_the_same() {
+        // flip-evaluator 1.x of NVlabs on the pattern and on the same with red and blue swapped.
+        let truth = pattern(64, 36);
+        let swapped: Vec<f32> = truth.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+        let error = flip(Picture::new(64, 36, &swapped), Picture::new(64, 36, &truth));
+        assert!((error - 0.487294).abs() < 1e-4, "{error}");
     }
 
     #[test]

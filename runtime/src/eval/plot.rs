@@ -7,11 +7,12 @@ use image::RgbImage;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
-use super::canvas::{Area, Drawn, FONT, FigureError, INK, PAPER, draw_on};
+use super::canvas::{Area, Drawn, FONT, FigureError, INK, SCALE, figure};
 use crate::files::write_png;
 
 /// Beyond this the library's search for round ticks takes for ever.
 const LARGEST: f64 = 1e12;
+const MOST_POINTS: usize = 400;
 const LEGEND_ROW: i32 = 24;
 const COLOURS: [RGBColor; 8] = [
     RGBColor(20, 92, 158),
@@ -24,7 +25,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(120, 120, 116),
 ];
 
-/// One line of a plot.
+/// One line of a plot. Of more than 400 points, means of neighbours are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// For the legend.
@@ -54,9 +55,7 @@ impl LinePlot {
     /// # Errors
     /// The picture is too small for the axes.
     pub fn draw(&self, width: u32, height: u32) -> Result<RgbImage, FigureError> {
-        let mut picture = RgbImage::new(width, height);
-        draw_on(&mut picture, &self.title, |area| self.draw_all(area))?;
-        Ok(picture)
+        figure(width, height, &self.title, |area| self.draw_all(area))
     }
 
     /// Draws the plot, 900×540, and writes it as PNG.
@@ -70,10 +69,9 @@ impl LinePlot {
     }
 
     fn draw_all(&self, area: &Area<'_>) -> Drawn {
-        area.fill(&PAPER)?;
         let (width, _) = area.dim_in_pixel();
         let longest = self.series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
-        let legend_width = (longest as u32 * 8 + 60).min(width / 3);
+        let legend_width = (SCALE * (longest as u32 * 8 + 60)).min(width / 3);
         let (left, right) = area.split_horizontally(width - legend_width);
         self.draw_legend(&right)?;
         let x = span(self.drawn_points().map(|p| p.0), 0.0);
@@ -92,12 +90,12 @@ impl LinePlot {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
     {
-        let text = |size: u32| (FONT, size).into_font().color(&INK);
+        let text = |size: u32| (FONT, SCALE * size).into_font().color(&INK);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, text(22))
-            .margin(14)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .margin(SCALE * 14)
+            .x_label_area_size(SCALE * 46)
+            .y_label_area_size(SCALE * 64)
             .build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
@@ -105,25 +103,28 @@ impl LinePlot {
             .y_desc(&self.y_label)
             .label_style(text(15))
             .axis_desc_style(text(17))
-            .axis_style(INK.mix(0.6))
-            .bold_line_style(INK.mix(0.14))
+            .axis_style(INK.mix(0.6).stroke_width(SCALE))
+            .bold_line_style(INK.mix(0.14).stroke_width(SCALE))
             .light_line_style(TRANSPARENT)
             .y_label_formatter(&short_number)
             .x_label_formatter(&short_number)
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let points = series.points.iter().copied().filter(|p| self.is_drawn(p));
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            let points = series.points.iter().copied().filter(|p| self.is_drawn(p)).collect();
+            let line = colour.stroke_width(2 * SCALE);
+            chart.draw_series(LineSeries::new(thinned(points), line))?;
         }
         Ok(())
     }
 
     fn draw_legend(&self, area: &Area<'_>) -> Drawn {
-        let text = (FONT, 16).into_font().color(&INK);
+        let scale = SCALE as i32;
+        let text = (FONT, SCALE * 16).into_font().color(&INK);
         for (k, (series, colour)) in self.series.iter().zip(COLOURS.iter().cycle()).enumerate() {
-            let y = 52 + k as i32 * LEGEND_ROW;
-            area.draw(&Rectangle::new([(0, y + 6), (22, y + 10)], colour.filled()))?;
-            area.draw_text(&series.name, &text, (30, y))?;
+            let y = scale * (52 + k as i32 * LEGEND_ROW);
+            let mark = [(0, y + 6 * scale), (22 * scale, y + 10 * scale)];
+            area.draw(&Rectangle::new(mark, colour.filled()))?;
+            area.draw_text(&series.name, &text, (30 * scale, y))?;
         }
         Ok(())
     }
@@ -138,6 +139,21 @@ impl LinePlot {
     fn drawn_points(&self) -> impl Iterator<Item = (f64, f64)> {
         self.series.iter().flat_map(|s| &s.points).copied().filter(|p| self.is_drawn(p))
     }
+}
+
+/// At most [`MOST_POINTS`], by the means of equal shares: more would only blacken the paper.
+fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    if points.len() <= MOST_POINTS {
+        return points;
+    }
+    let mean = |share: &[(f64, f64)]| {
+        let count = share.len() as f64;
+        (
+            share.iter().map(|p| p.0).sum::<f64>() / count,
+            share.iter().map(|p| p.1).sum::<f64>() / count,
+        )
+    };
+    points.chunks(points.len().div_ceil(MOST_POINTS)).map(mean).collect()
 }
 
 /// From the least to the largest value, widened by `share` of it at both ends; never empty.
@@ -189,7 +205,7 @@ mod tests {
     fn line_pixels(picture: &RgbImage) -> Vec<(u32, u32)> {
         // Left of the legend, whose mark has the same colour.
         let chart = picture.enumerate_pixels().filter(|(x, ..)| *x < 480);
-        chart.filter(|(.., p)| p.0 == [20, 92, 158]).map(|(x, y, _)| (x, y)).collect()
+        chart.filter(|(.., p)| p.0[0] < 60 && p.0[2] > 140).map(|(x, y, _)| (x, y)).collect()
     }
 
     #[test]
@@ -225,6 +241,15 @@ mod tests {
                 assert!(plot(points.clone(), log_y).draw(400, 300).is_ok(), "{points:?} {log_y}");
             }
         }
+    }
+
+    #[test]
+    fn many_points_are_drawn_by_their_means() {
+        let points: Vec<_> = (0..4000).map(|i| (f64::from(i), f64::from(i % 2))).collect();
+        let few = thinned(points.clone());
+        assert_eq!(few.len(), 400);
+        assert!(few.iter().all(|p| p.1 == 0.5) && few[0].0 == 4.5);
+        assert_eq!(thinned(points[..400].to_vec()), points[..400]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use image::RgbImage;
 use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Drawn, FONT, FigureError, INK, PAPER, draw_on};
+use super::canvas::{Area, Drawn, FONT, FigureError, INK, SCALE, figure};
 use crate::files::write_png;
 
 /// Space between pictures, pixels.
@@ -56,8 +56,20 @@ impl Strip {
             (left + column * (cell_width + GAP), top + row * (cell_height + GAP))
         };
         let (width, height) = corner(columns, self.rows.len() as u32);
-
-        let mut strip = RgbImage::from_pixel(width, height, Rgb([PAPER.0, PAPER.1, PAPER.2]));
+        let labels = |area: &Area<'_>| -> Drawn {
+            let text = |x, y| (FONT, SCALE * TEXT).into_font().color(&INK).pos(Pos::new(x, y));
+            let at = |x: u32, y: u32| ((SCALE * x) as i32, (SCALE * y) as i32);
+            for (c, label) in self.columns.iter().enumerate().take(columns as usize) {
+                let x = corner(c as u32, 0).0 + cell_width / 2;
+                area.draw_text(label, &text(HPos::Center, VPos::Center), at(x, top / 2))?;
+            }
+            for (r, row) in self.rows.iter().enumerate() {
+                let y = corner(0, r as u32).1 + cell_height / 2;
+                area.draw_text(&row.label, &text(HPos::Right, VPos::Center), at(left - GAP, y))?;
+            }
+            Ok(())
+        };
+        let mut strip = figure(width, height, "a strip of pictures", labels)?;
         for (r, row) in self.rows.iter().enumerate() {
             for (c, picture) in row.pictures.iter().enumerate() {
                 let (x, y) = corner(c as u32, r as u32);
@@ -70,23 +82,6 @@ impl Strip {
                 imageops::replace(&mut strip, &large, i64::from(x), i64::from(y));
             }
         }
-        draw_on(&mut strip, "a strip of pictures", |area| -> Drawn {
-            let text = |x, y| (FONT, TEXT).into_font().color(&INK).pos(Pos::new(x, y));
-            for (c, label) in self.columns.iter().enumerate().take(columns as usize) {
-                let x = corner(c as u32, 0).0 + cell_width / 2;
-                area.draw_text(
-                    label,
-                    &text(HPos::Center, VPos::Center),
-                    (x as i32, top as i32 / 2),
-                )?;
-            }
-            for (r, row) in self.rows.iter().enumerate() {
-                let y = corner(0, r as u32).1 + cell_height / 2;
-                let at = ((left - GAP) as i32, y as i32);
-                area.draw_text(&row.label, &text(HPos::Right, VPos::Center), at)?;
-            }
-            Ok(())
-        })?;
         Ok(strip)
     }
 
@@ -103,6 +98,8 @@ impl Strip {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     const RED: Rgb<u8> = Rgb([200, 10, 10]);

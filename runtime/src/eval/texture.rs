@@ -179,7 +179,7 @@ fn eigen(mut m: Matrix) -> ([f64; COEFFICIENTS], Matrix) {
     (std::array::from_fn(|i| m[i][i]), vectors)
 }
 
-/// Turns the axes `p` and `q` so that `m[p][q]` becomes zero.
+/// Turns the axes `p` and `q`, `p` < `q`, so that `m[p][q]` becomes zero.
 fn rotate(m: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     if m[p][q] == 0.0 {
         return;
@@ -188,15 +188,13 @@ fn rotate(m: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     let tangent = theta.signum() / (theta.abs() + theta.hypot(1.0));
     let cosine = tangent.hypot(1.0).recip();
     let sine = tangent * cosine;
-    for k in 0..COEFFICIENTS {
-        let (a, b) = (m[k][p], m[k][q]);
-        (m[k][p], m[k][q]) = (cosine * a - sine * b, sine * a + cosine * b);
+    let turned = |a: f64, b: f64| (cosine * a - sine * b, sine * a + cosine * b);
+    for row in m.iter_mut().chain(vectors) {
+        (row[p], row[q]) = turned(row[p], row[q]);
     }
-    for k in 0..COEFFICIENTS {
-        let (a, b) = (m[p][k], m[q][k]);
-        (m[p][k], m[q][k]) = (cosine * a - sine * b, sine * a + cosine * b);
-        let (a, b) = (vectors[k][p], vectors[k][q]);
-        (vectors[k][p], vectors[k][q]) = (cosine * a - sine * b, sine * a + cosine * b);
+    let (above, below) = m.split_at_mut(q);
+    for (a, b) in above[p].iter_mut().zip(&mut below[0]) {
+        (*a, *b) = turned(*a, *b);
     }
 }
 
