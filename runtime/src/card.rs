@@ -20,6 +20,7 @@ const MAX_SIDE: u32 = 4096;
 const MAX_CHANNELS: i64 = 1 << 14;
 const MAX_BLOCKS: i64 = 1 << 10;
 const MAX_STEPS: u32 = 1000;
+const MAX_LOOKS: u32 = 1024;
 
 /// Kind and sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,6 +247,9 @@ impl ModelCard {
             let reason = format!("is {}; 1 to {MAX_CHANNELS} are allowed", a.head_channels);
             return Some(("architecture.head_channels", reason));
         }
+        if self.looks > MAX_LOOKS {
+            return Some(("looks", format!("is {}; at most {MAX_LOOKS} are allowed", self.looks)));
+        }
         if !(1..=MAX_STEPS).contains(&s.steps) {
             return Some((
                 "sampler.steps",
@@ -342,6 +346,7 @@ pub(crate) mod tests {
             ("version: 1", "version: 9, news: \"x\"", "version 9"),
             ("steps: 2", "stops: 2", "stops"),
             ("steps: 2", "steps: 0", "sampler.steps"),
+            ("looks: 4", "looks: 4000000000", "looks"),
             ("width: 128", "width: 0", "architecture.width"),
             ("height: 72", "height: 72000", "architecture.height"),
             ("head_channels: 32", "head_channels: -1", "head_channels"),

@@ -188,7 +188,7 @@ impl Carries {
         let carry = self.bodies.get(index as usize)?.as_ref()?;
         let point = carry.rotation * (ray * maps.depth_m[pixel]) + carry.translation;
         let depth_m = -point.z;
-        if depth_m < crate::raster::NEAR_M {
+        if depth_m < 1e-3 {
             return None;
         }
         // The plane of the surface, to know its depth in the pixels around.

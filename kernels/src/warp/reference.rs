@@ -50,7 +50,7 @@ fn look(
         (past_camera.inverse().transform_point(world_then), normal, primitive.id)
     };
     let depth_m = -point.z;
-    if depth_m <= 0.0 || normal.dot(point) > 1e-3 * depth_m {
+    if depth_m < 1e-3 || normal.dot(point) > 1e-3 * depth_m {
         return None;
     }
     let tan = (0.5 * past.camera.vertical_fov_rad).tan();
@@ -77,8 +77,8 @@ fn look(
                 || (seen_m - depth_m).abs() < 0.05;
             if past.object[tap] == object && same_place {
                 weight += share_x * share_y;
-                for channel in 0..3 {
-                    sum[channel] += share_x * share_y * past.rgb[3 * tap + channel];
+                for (sum, value) in sum.iter_mut().zip(&past.rgb[3 * tap..]) {
+                    *sum += share_x * share_y * value;
                 }
             }
         }

@@ -138,18 +138,17 @@ fn bilinear(
 #[inline]
 fn cubic(past: &PastFrame, corner: usize, part: Vec2) -> [f32; 3] {
     let across = cubic_weights(part.x);
-    let down = cubic_weights(part.y);
     let mut sum = [0.0; 3];
     let mut low = [f32::INFINITY; 3];
     let mut high = [f32::NEG_INFINITY; 3];
-    for row in 0..4 {
+    for (row, weight) in cubic_weights(part.y).into_iter().enumerate() {
         let start = 3 * (corner + row * past.width);
         let values = &past.rgb[start..start + 12];
         for channel in 0..3 {
             let tap = |column: usize| values[3 * column + channel];
             let along =
                 across[0] * tap(0) + across[1] * tap(1) + across[2] * tap(2) + across[3] * tap(3);
-            sum[channel] += down[row] * along;
+            sum[channel] += weight * along;
             if row == 1 || row == 2 {
                 low[channel] = low[channel].min(tap(1)).min(tap(2));
                 high[channel] = high[channel].max(tap(1)).max(tap(2));
