@@ -1,1 +1,2 @@
+mod courtyard;
 fn main(){}
