@@ -1,2 +1,2 @@
 mod courtyard;
-fn main(){}
+fn main() {}
