@@ -65,12 +65,7 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
     for ((at, normal), color) in b.positions.iter().zip(&b.normals).zip(&b.colors) {
         let world = piece.world_from_body.transform_point(*at);
         let up = (piece.world_from_body.rotation * *normal).y;
-        let flat = matches!(piece.role, Role::Ground | Role::Slab);
-        let mut light = match piece.kind {
-            BodyKind::Dynamic => 1.0,
-            // A slab's rim is too thin to be darker than its top: it would show as a dotted line.
-            _ => shade(world, if flat { 1.0 } else { up }, noise),
-        };
+        let mut light = if piece.kind == BodyKind::Dynamic { 1.0 } else { shade(world, up, noise) };
         light *= occluders.iter().map(|p| contact_shade(p, world)).product::<f32>().max(0.35);
         let color = *color * tint * light;
         bare.push([color.x, color.y, color.z, 1.0]);
