@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::courtyard::{CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, new_courtyard};
 
 /// Updates before the first frame of an episode: bodies settle, shaders and shadows are there.
-const SETTLE_UPDATES: u32 = 4;
+const SETTLE_UPDATES: u32 = 6;
 /// Updates to wait for the renderer, and for the last pictures.
 const MOST_WAITS: u32 = 600;
 /// Episodes on a contact sheet.
