@@ -8,7 +8,7 @@ use bevy::app::App;
 use bevy::ecs::message::Messages;
 use bevy::log::{Level, LogPlugin};
 use bevy::math::UVec2;
-use bevy::prelude::With;
+use bevy::prelude::{Msaa, With};
 use bevy_reverie::recorder::{
     EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless, prepare_to_step,
 };
@@ -200,7 +200,7 @@ fn mark_camera(app: &mut App) {
     let cameras: Vec<_> = world.query_filtered::<bevy::ecs::entity::Entity, With<CourtyardCamera>>().iter(world).collect();
     for camera in cameras {
         if world.get::<RecordCamera>(camera).is_none() {
-            world.entity_mut(camera).insert(RecordCamera::default());
+            world.entity_mut(camera).insert((RecordCamera::default(), Msaa::Sample4));
         }
     }
 }

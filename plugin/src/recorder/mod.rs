@@ -69,7 +69,7 @@ impl Default for RecorderPlugin {
         Self {
             out: "data/episodes".into(),
             size: UVec2::new(128, 72),
-            supersample: 2,
+            supersample: 1,
             ticks_per_frame: 6,
             frames: 300,
             start: RecorderStart::AtOnce,
