@@ -119,7 +119,9 @@ pub(crate) fn start_dreams(
         commands.entity(entity).remove::<(Dream, NeuralPicture)>();
     }
     if all.iter().len() > 1 {
-        warn_once!("more than one neural camera: each runs a model of its own, which few machines can carry");
+        warn_once!(
+            "more than one neural camera: each runs a model of its own, which few machines can carry"
+        );
     }
     for (entity, camera, dream) in &cameras {
         if dream.is_some_and(|dream| dream.fits(camera)) {
@@ -197,8 +199,12 @@ pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspe
 
 /// A view wider than the model's pictures needs a wider field; what is too much above and below is not shown.
 fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPicture) {
-    let size = picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
-    let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0) else { return };
+    let size =
+        picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
+    let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0)
+    else {
+        return;
+    };
     let tangent = (0.5 * snapshot.camera.vertical_fov_rad).tan();
     let picture_aspect = size.x as f32 / size.y as f32;
     let covering = covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);

@@ -38,13 +38,29 @@ pub struct Sight<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Plan {
     Stand,
-    Walk { goal_m: Vec2, glance_rad: f32 },
+    Walk {
+        goal_m: Vec2,
+        glance_rad: f32,
+    },
     /// Turns by an angle at a pace, standing or strolling.
-    LookRound { left_rad: f32, pace_rad_s: f32 },
+    LookRound {
+        left_rad: f32,
+        pace_rad_s: f32,
+    },
     /// Turns away, waits, and turns back.
-    LookAway { home_yaw_rad: f32, away_yaw_rad: f32, turn_at: u32 },
-    Approach { target: usize, then: Toy },
-    Carry { until: u32, throw: bool },
+    LookAway {
+        home_yaw_rad: f32,
+        away_yaw_rad: f32,
+        turn_at: u32,
+    },
+    Approach {
+        target: usize,
+        then: Toy,
+    },
+    Carry {
+        until: u32,
+        throw: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +107,8 @@ impl Bot {
             let stuck = here.distance(self.seen_at) < 0.25;
             self.seen_at = here;
             if stuck && matches!(self.plan, Plan::Walk { .. } | Plan::Approach { .. }) {
-                let turn = self.rng.random_range(1.5..4.0) * if self.rng.random_bool(0.5) { 1.0 } else { -1.0 };
+                let turn = self.rng.random_range(1.5..4.0)
+                    * if self.rng.random_bool(0.5) { 1.0 } else { -1.0 };
                 self.begin(Plan::LookRound { left_rad: turn, pace_rad_s: 2.4 }, 150);
             }
         }
@@ -136,10 +153,16 @@ impl Bot {
                 let to = Vec2::new(at.x, at.z) - here;
                 let near = radius + 1.15;
                 yaw_error = angle_between(sight.yaw_rad, yaw_of(to));
-                self.aim_pitch = (at.y - sight.eye_m.y).atan2(to.length().max(0.3)).clamp(-0.75, 0.3);
+                self.aim_pitch =
+                    (at.y - sight.eye_m.y).atan2(to.length().max(0.3)).clamp(-0.75, 0.3);
                 if to.length() > near {
-                    wish = if to.length() > near + 0.8 { steer(to.normalize_or_zero(), sight) } else { to.normalize_or_zero() * 0.7 };
-                } else if yaw_error.abs() < 0.15 && (sight.pitch_rad - self.aim_pitch).abs() < 0.12 {
+                    wish = if to.length() > near + 0.8 {
+                        steer(to.normalize_or_zero(), sight)
+                    } else {
+                        to.normalize_or_zero() * 0.7
+                    };
+                } else if yaw_error.abs() < 0.15 && (sight.pitch_rad - self.aim_pitch).abs() < 0.12
+                {
                     match then {
                         Toy::Push => {
                             action.push = true;
@@ -180,7 +203,11 @@ impl Bot {
         self.aim_pitch = self.rng.random_range(-0.22..0.10);
         self.steady = if self.rng.random_bool(0.35) {
             let stroll = Vec2::from_angle(self.rng.random_range(0.0..TAU));
-            if (sight.free_way)(Vec3::new(stroll.x, 0.0, stroll.y)) > 1.8 { stroll * 0.4 } else { Vec2::ZERO }
+            if (sight.free_way)(Vec3::new(stroll.x, 0.0, stroll.y)) > 1.8 {
+                stroll * 0.4
+            } else {
+                Vec2::ZERO
+            }
         } else {
             Vec2::ZERO
         };
@@ -196,13 +223,17 @@ impl Bot {
                         self.rng.random_range(-reach..reach),
                     );
                     let way = (goal - here).normalize_or_zero();
-                    let score = (sight.free_way)(Vec3::new(way.x, 0.0, way.y)) + 0.1 * goal.distance(here);
+                    let score =
+                        (sight.free_way)(Vec3::new(way.x, 0.0, way.y)) + 0.1 * goal.distance(here);
                     if score > best.0 {
                         best = (score, goal);
                     }
                 }
-                let glance_rad =
-                    if self.rng.random_bool(0.35) { sign * self.rng.random_range(0.3..1.2) } else { 0.0 };
+                let glance_rad = if self.rng.random_bool(0.35) {
+                    sign * self.rng.random_range(0.3..1.2)
+                } else {
+                    0.0
+                };
                 let ticks = self.rng.random_range(120..360);
                 self.begin(Plan::Walk { goal_m: best.1, glance_rad }, ticks);
             }
@@ -238,7 +269,13 @@ impl Bot {
     }
 
     /// Eases the look towards its aim and turns the wish to walk into the player's frame.
-    fn smooth(&mut self, mut action: PlayerAction, sight: &Sight<'_>, yaw_error: f32, wish: Vec2) -> PlayerAction {
+    fn smooth(
+        &mut self,
+        mut action: PlayerAction,
+        sight: &Sight<'_>,
+        yaw_error: f32,
+        wish: Vec2,
+    ) -> PlayerAction {
         let ease = TURN_EASE_RAD_S2 * TICK_S;
         let want = (yaw_error * 4.0).clamp(-MAX_TURN_RAD_S, MAX_TURN_RAD_S);
         self.yaw_rate += (want - self.yaw_rate).clamp(-ease, ease);
@@ -301,7 +338,8 @@ pub(super) fn drive(
         .map(|(body, at)| (body.index, at.translation, body.radius_m))
         .collect();
     movable.sort_by_key(|(index, ..)| *index);
-    let movable: Vec<(Vec3, f32)> = movable.into_iter().map(|(_, at, radius)| (at, radius)).collect();
+    let movable: Vec<(Vec3, f32)> =
+        movable.into_iter().map(|(_, at, radius)| (at, radius)).collect();
     let chest = transform.translation - Vec3::Y * 0.25;
     let free_way = |way: Vec3| {
         // Two rays as far apart as the shoulders are.
@@ -309,7 +347,9 @@ pub(super) fn drive(
         [side, -side]
             .map(|offset| {
                 let filter = QueryFilter::new().exclude_rigid_body(own);
-                context.cast_ray(chest + offset, way, FEEL_M, true, filter).map_or(FEEL_M, |(_, d)| d)
+                context
+                    .cast_ray(chest + offset, way, FEEL_M, true, filter)
+                    .map_or(FEEL_M, |(_, d)| d)
             })
             .into_iter()
             .fold(FEEL_M, f32::min)
@@ -330,7 +370,13 @@ mod tests {
 
     #[test]
     fn a_bot_repeats_itself_and_turns_smoothly() {
-        let sight = Sight { eye_m: Vec3::Y * 1.6, yaw_rad: 0.3, pitch_rad: 0.0, movable: &[], free_way: &|_| 2.0 };
+        let sight = Sight {
+            eye_m: Vec3::Y * 1.6,
+            yaw_rad: 0.3,
+            pitch_rad: 0.0,
+            movable: &[],
+            free_way: &|_| 2.0,
+        };
         let (mut a, mut b) = (Bot::new(5), Bot::new(5));
         let mut last = 0.0_f32;
         for _ in 0..2000 {

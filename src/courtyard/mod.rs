@@ -142,7 +142,11 @@ impl Plugin for CourtyardPlugin {
         }
         app.insert_resource(TimestepMode::Fixed { dt: TICK_S, substeps: 1 })
             .insert_resource(Time::<Fixed>::from_hz(60.0))
-            .insert_resource(CourtyardSettings { style: self.style, draw: self.draw, first_seed: self.seed })
+            .insert_resource(CourtyardSettings {
+                style: self.style,
+                draw: self.draw,
+                first_seed: self.seed,
+            })
             .insert_resource(CourtyardStyle {
                 weights: self.style.unwrap_or_default(),
                 sun_direction: reverie_runtime::request::DEFAULT_SUN_DIRECTION,
@@ -192,7 +196,10 @@ fn renew(world: &mut World) {
 fn follow(
     players: Query<(&Player, &Transform)>,
     mut cameras: Query<&mut Transform, (With<CourtyardCamera>, Without<Player>)>,
-    mut domes: Query<&mut Transform, (With<spawn::SkyDome>, Without<CourtyardCamera>, Without<Player>)>,
+    mut domes: Query<
+        &mut Transform,
+        (With<spawn::SkyDome>, Without<CourtyardCamera>, Without<Player>),
+    >,
 ) {
     let Ok((player, body)) = players.single() else { return };
     let eye = body.translation + EYE_FROM_CENTER;

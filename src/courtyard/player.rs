@@ -103,7 +103,8 @@ pub(super) fn act(
             }
         }
         let walk = action.walk.clamp_length_max(1.0);
-        let wish = Quat::from_rotation_y(player.yaw_rad) * Vec3::new(walk.x, 0.0, -walk.y) * WALK_M_S;
+        let wish =
+            Quat::from_rotation_y(player.yaw_rad) * Vec3::new(walk.x, 0.0, -walk.y) * WALK_M_S;
         let flat = player.velocity_m_s.with_y(0.0);
         let grip = if player.grounded { 1.0 } else { 0.25 };
         let flat = flat + (wish - flat).clamp_length_max(PUSH_OFF_M_S2 * grip * TICK_S);

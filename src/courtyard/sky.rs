@@ -38,7 +38,8 @@ impl SkyField {
     pub fn random(seed: u64) -> Self {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x0005_EA7E_5CA1_AB1E);
         let noise = Noise(rng.random());
-        let (scale, amount): (f32, f32) = (rng.random_range(0.9..1.9), rng.random_range(0.38..0.62));
+        let (scale, amount): (f32, f32) =
+            (rng.random_range(0.9..1.9), rng.random_range(0.38..0.62));
         let stretch: f32 = rng.random_range(0.5..1.0);
         let mut texels = Vec::with_capacity(WIDTH * HEIGHT);
         for row in 0..HEIGHT {
@@ -46,7 +47,8 @@ impl SkyField {
             for column in 0..WIDTH {
                 let azimuth = (column as f32 + 0.5) / WIDTH as f32 * TAU;
                 let (sin, cos) = azimuth.sin_cos();
-                let direction = Vec3::new(cos * elevation.cos(), elevation.sin(), sin * elevation.cos());
+                let direction =
+                    Vec3::new(cos * elevation.cos(), elevation.sin(), sin * elevation.cos());
                 // Clouds lie on a plane overhead, so that they gather towards the horizon.
                 let height = direction.y.max(0.0) + 0.16;
                 let plane = Vec2::new(direction.x, direction.z * stretch) / height * scale;
@@ -84,13 +86,16 @@ impl SkyField {
             color += glow * (0.55 * toward.powi(12) + 0.6 * toward.powi(90));
             // Where the sun goes down the whole side of the sky is warm.
             color += Vec3::new(0.35, 0.12, 0.02) * dusk * toward.powi(3) * (1.0 - up).powi(4);
-            color += Vec3::splat(texel.star) * night * (1.0 - texel.cloud) * smoothstep(0.02, 0.2, up);
+            color +=
+                Vec3::splat(texel.star) * night * (1.0 - texel.cloud) * smoothstep(0.02, 0.2, up);
             let moon = smoothstep(0.9985, 0.9992, toward);
             color = color.lerp(disc, moon * (noon + dusk + night).min(1.0));
             let side = smoothstep(-0.6, 1.0, texel.direction.dot(sun_direction));
-            let cloud_rgb = dark_cloud.lerp(lit_cloud, 0.35 + 0.65 * side * (1.15 - 0.5 * texel.cloud));
+            let cloud_rgb =
+                dark_cloud.lerp(lit_cloud, 0.35 + 0.65 * side * (1.15 - 0.5 * texel.cloud));
             color = color.lerp(cloud_rgb, 0.85 * texel.cloud * (1.0 - fog));
-            let veil = light.horizon_rgb.lerp(light.zenith_rgb, 0.35) * (0.85 + 0.3 * texel.overcast);
+            let veil =
+                light.horizon_rgb.lerp(light.zenith_rgb, 0.35) * (0.85 + 0.3 * texel.overcast);
             color = color.lerp(veil, covered.min(1.0) * 0.85);
             bytes.extend(color.to_array().map(|c| lut[(c.clamp(0.0, 1.0) * 1023.0) as usize]));
             bytes.push(255);
@@ -109,7 +114,8 @@ fn elevation_of(v: f32) -> f32 {
 pub fn image(bytes: Vec<u8>) -> Image {
     let size = Extent3d { width: WIDTH as u32, height: HEIGHT as u32, depth_or_array_layers: 1 };
     let format = TextureFormat::Rgba8UnormSrgb;
-    let mut image = Image::new(size, TextureDimension::D2, bytes, format, RenderAssetUsages::default());
+    let mut image =
+        Image::new(size, TextureDimension::D2, bytes, format, RenderAssetUsages::default());
     image.sampler = ImageSampler::Descriptor(ImageSamplerDescriptor {
         address_mode_u: ImageAddressMode::Repeat,
         address_mode_v: ImageAddressMode::ClampToEdge,

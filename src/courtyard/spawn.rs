@@ -12,7 +12,10 @@ use reverie_guard::expected::{BodyKind, Shape};
 use super::interact::Hands;
 use super::layout::{Layout, Piece, Role};
 use super::sky::{self, SkyField};
-use super::{CourtyardBody, CourtyardCamera, CourtyardSettings, CourtyardStyle, CurrentLayout, Level, PhysicsHash};
+use super::{
+    CourtyardBody, CourtyardCamera, CourtyardSettings, CourtyardStyle, CurrentLayout, Level,
+    PhysicsHash,
+};
 use super::{bots, mesh, palette, player, style, texture};
 
 /// The sun or the moon.
@@ -69,8 +72,12 @@ pub fn new_courtyard(world: &mut World, seed: u64) {
         world.insert_resource(bots::Bot::new(seed));
     }
 
-    let spawned: Vec<Entity> =
-        layout.pieces.iter().enumerate().map(|(index, piece)| spawn_body(world, index, piece)).collect();
+    let spawned: Vec<Entity> = layout
+        .pieces
+        .iter()
+        .enumerate()
+        .map(|(index, piece)| spawn_body(world, index, piece))
+        .collect();
     world.spawn((Level, player::bundle(layout.spawn_m, layout.spawn_yaw_rad)));
     let settings = world.resource::<CourtyardSettings>().clone();
     if let Some(weights) = settings.style {
@@ -102,8 +109,12 @@ fn collider(shape: &Shape) -> Option<Collider> {
     Some(match shape {
         Shape::Cuboid { half_extents_m: h } => Collider::cuboid(h.x, h.y, h.z),
         Shape::Ball { radius_m } => Collider::ball(*radius_m),
-        Shape::Cylinder { half_height_m, radius_m } => Collider::cylinder(*half_height_m, *radius_m),
-        Shape::Capsule { half_height_m, radius_m } => Collider::capsule_y(*half_height_m, *radius_m),
+        Shape::Cylinder { half_height_m, radius_m } => {
+            Collider::cylinder(*half_height_m, *radius_m)
+        }
+        Shape::Capsule { half_height_m, radius_m } => {
+            Collider::capsule_y(*half_height_m, *radius_m)
+        }
         Shape::Cone { half_height_m, radius_m } => Collider::cone(*half_height_m, *radius_m),
         Shape::Mesh(mesh) => Collider::convex_hull(&mesh.vertices_m)?,
     })
@@ -137,7 +148,11 @@ fn spawn_body(world: &mut World, index: usize, piece: &Piece) -> Entity {
         }
         Role::Ball => {
             let damping = Damping { linear_damping: 0.15, angular_damping: 0.6 };
-            entity.insert((ColliderMassProperties::Density(70.0), Restitution::coefficient(0.55), damping));
+            entity.insert((
+                ColliderMassProperties::Density(70.0),
+                Restitution::coefficient(0.55),
+                damping,
+            ));
         }
         _ => {}
     }
@@ -175,7 +190,12 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
         };
         show(world, *entity, mesh::dress(layout, index), material);
         if piece.role == Role::Lamp {
-            let light = PointLight { range: 9.0, radius: 0.0, color: Color::srgb(1.0, 0.78, 0.5), ..default() };
+            let light = PointLight {
+                range: 9.0,
+                radius: 0.0,
+                color: Color::srgb(1.0, 0.78, 0.5),
+                ..default()
+            };
             let lamp = world.spawn((Level, LanternLight { full_lm: LANTERN_LM }, light)).id();
             let at = piece.world_from_body.translation_m;
             world.entity_mut(lamp).insert(Transform::from_translation(at));
@@ -194,7 +214,12 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
     world.spawn((
         Level,
         Sun,
-        DirectionalLight { shadow_maps_enabled: true, shadow_depth_bias: 0.03, shadow_normal_bias: 1.2, ..default() },
+        DirectionalLight {
+            shadow_maps_enabled: true,
+            shadow_depth_bias: 0.03,
+            shadow_normal_bias: 1.2,
+            ..default()
+        },
         bevy::light::CascadeShadowConfigBuilder {
             num_cascades: 1,
             maximum_distance: 26.0,
@@ -228,7 +253,12 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
     world.insert_resource(LevelAssets { sky, sky_image, glowing });
 }
 
-fn show(world: &mut World, entity: Entity, dressed: mesh::Dressed, material: Handle<StandardMaterial>) {
+fn show(
+    world: &mut World,
+    entity: Entity,
+    dressed: mesh::Dressed,
+    material: Handle<StandardMaterial>,
+) {
     let mesh = world.resource_mut::<Assets<Mesh>>().add(dressed.mesh);
     let snowy = Snowy { coat: dressed.coat, step: 0.0 };
     world.entity_mut(entity).insert((Mesh3d(mesh), MeshMaterial3d(material), snowy));

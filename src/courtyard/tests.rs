@@ -9,8 +9,12 @@ use super::*;
 
 fn game(seed: u64) -> App {
     let mut app = App::new();
-    app.add_plugins((MinimalPlugins, TransformPlugin, CourtyardPlugin { seed, bot: true, draw: false, style: None }))
-        .insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_secs_f64(1.0 / 60.0)));
+    app.add_plugins((
+        MinimalPlugins,
+        TransformPlugin,
+        CourtyardPlugin { seed, bot: true, draw: false, style: None },
+    ))
+    .insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_secs_f64(1.0 / 60.0)));
     app.finish();
     app.cleanup();
     app.update();
@@ -48,9 +52,16 @@ fn the_bot_gets_about_and_stays_inside() {
         let (mut travelled, mut last) = (0.0, None);
         for tick in 1..=20 {
             play(&mut app, tick * 30);
-            let at = app.world_mut().query_filtered::<&Transform, With<Player>>().single(app.world()).unwrap();
+            let at = app
+                .world_mut()
+                .query_filtered::<&Transform, With<Player>>()
+                .single(app.world())
+                .unwrap();
             let at = at.translation;
-            assert!(at.x.abs() < 12.0 && at.z.abs() < 12.0 && (0.5..5.0).contains(&at.y), "{seed}: {at}");
+            assert!(
+                at.x.abs() < 12.0 && at.z.abs() < 12.0 && (0.5..5.0).contains(&at.y),
+                "{seed}: {at}"
+            );
             travelled += last.map_or(0.0, |l: Vec3| l.distance(at));
             last = Some(at);
         }
@@ -66,7 +77,10 @@ fn bodies_come_to_rest_on_the_ground() {
         play(&mut app, 240);
         let mut bodies = app.world_mut().query::<(&CourtyardBody, &Transform, &Velocity)>();
         for (body, at, velocity) in bodies.iter(app.world()).filter(|(b, ..)| b.movable) {
-            assert!(at.translation.y > 0.1 && velocity.linear.length() < 1.0, "{seed}: {body:?} {at:?}");
+            assert!(
+                at.translation.y > 0.1 && velocity.linear.length() < 1.0,
+                "{seed}: {body:?} {at:?}"
+            );
         }
     }
 }

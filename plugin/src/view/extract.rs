@@ -12,7 +12,7 @@ use crate::dream::NeuralPicture;
 
 /// The newest picture, and how the view looks into it.
 #[derive(Component, Clone)]
-pub(super) struct ViewPicture {
+pub struct ViewPicture {
     /// sRGB, 4 bytes a pixel, `size.x * size.y` pixels.
     pub rgba: Arc<Vec<u8>>,
     pub size: UVec2,
@@ -32,7 +32,9 @@ impl ExtractComponent for NeuralPicture {
     type QueryFilter = ();
     type Out = ViewPicture;
 
-    fn extract_component((picture, neural, camera, projection): QueryItem<'_, '_, Self::QueryData>) -> Option<ViewPicture> {
+    fn extract_component(
+        (picture, neural, camera, projection): QueryItem<'_, '_, Self::QueryData>,
+    ) -> Option<ViewPicture> {
         let frame = picture.frame.as_ref()?;
         let size = UVec2::new(frame.width, frame.height);
         let right_size = frame.rgba.len() == 4 * frame.width as usize * frame.height as usize;
@@ -54,7 +56,8 @@ impl ExtractComponent for NeuralPicture {
 /// The picture was made for a field of view that covers the view's: show the part that is the view.
 fn uv_scale(camera: &Camera, projection: &Projection, size: Vec2, picture_tangent: f32) -> Vec2 {
     let Projection::Perspective(perspective) = projection else { return Vec2::ONE };
-    let view = camera.logical_viewport_size().filter(|size| size.min_element() >= 1.0).unwrap_or(size);
+    let view =
+        camera.logical_viewport_size().filter(|size| size.min_element() >= 1.0).unwrap_or(size);
     let view_tangent = (0.5 * perspective.fov).tan();
     let vertical = view_tangent / picture_tangent;
     let scale = Vec2::new(vertical * (view.x / view.y) / (size.x / size.y), vertical);

@@ -55,7 +55,10 @@ impl Plugin for ViewPlugin {
         app.add_plugins(ExtractComponentPlugin::<NeuralPicture>::default());
         let Some(render_app) = app.get_sub_app_mut(RenderApp) else { return };
         let mut schedule = Schedule::new(NeuralPass);
-        schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..default() });
+        schedule.set_build_settings(ScheduleBuildSettings {
+            auto_insert_apply_deferred: false,
+            ..default()
+        });
         render_app
             .insert_resource(ready)
             .add_schedule(schedule)
@@ -80,7 +83,11 @@ pub(crate) fn choose_pass(
 ) {
     for (camera, picture, mut graph) in &mut cameras {
         let neural = camera.enabled && picture.frame.is_some() && ready.get();
-        let wanted = if neural { CameraRenderGraph::new(NeuralPass) } else { CameraRenderGraph::new(Core3d) };
+        let wanted = if neural {
+            CameraRenderGraph::new(NeuralPass)
+        } else {
+            CameraRenderGraph::new(Core3d)
+        };
         if graph.0 != wanted.0 {
             *graph = wanted;
         }

@@ -80,7 +80,8 @@ pub(super) fn init_pipeline(
     };
     commands.insert_resource(ViewPipeline {
         layout,
-        nearest: device.create_sampler(&SamplerDescriptor { label: Some("neural_view_nearest"), ..default() }),
+        nearest: device
+            .create_sampler(&SamplerDescriptor { label: Some("neural_view_nearest"), ..default() }),
         bilinear: device.create_sampler(&bilinear),
         vertex: fullscreen.to_vertex_state(),
         shader: load_embedded_asset!(assets.as_ref(), "view.wgsl"),
@@ -110,7 +111,11 @@ pub(super) fn queue_pipelines(
             vertex: pipeline.vertex.clone(),
             fragment: Some(FragmentState {
                 shader: pipeline.shader.clone(),
-                targets: vec![Some(ColorTargetState { format, blend: None, write_mask: ColorWrites::ALL })],
+                targets: vec![Some(ColorTargetState {
+                    format,
+                    blend: None,
+                    write_mask: ColorWrites::ALL,
+                })],
                 ..default()
             }),
             ..default()
@@ -132,7 +137,8 @@ pub(super) fn upload(
     let Some(pipeline) = pipeline else { return };
     for (entity, picture, camera, have) in &mut views {
         let encode = camera.compositing_space == Some(CompositingSpace::Srgb) && !camera.hdr;
-        let present = Present { uv_scale: picture.uv_scale, encode_srgb: u32::from(encode), padding: 0 };
+        let present =
+            Present { uv_scale: picture.uv_scale, encode_srgb: u32::from(encode), padding: 0 };
         let usable = have.filter(|have| have.size == picture.size && have.filter == picture.filter);
         if let Some(mut have) = usable {
             if have.serial != picture.serial {

@@ -112,15 +112,19 @@ impl Layout {
         let mut failures = 0;
         while pieces.len() < wanted && failures < 60 {
             let draft: Draft = structures::random(moods, &palette, rng);
-            if pieces.len() + draft.pieces.len() > MAX_PIECES || !plan.put(draft, &mut pieces, rng) {
+            if pieces.len() + draft.pieces.len() > MAX_PIECES || !plan.put(draft, &mut pieces, rng)
+            {
                 failures += 1;
             }
         }
 
         let (azimuth, elevation) =
             (rng.random_range(0.0..std::f32::consts::TAU), rng.random_range(0.50..1.05_f32));
-        let sun_direction =
-            Vec3::new(azimuth.cos() * elevation.cos(), elevation.sin(), azimuth.sin() * elevation.cos());
+        let sun_direction = Vec3::new(
+            azimuth.cos() * elevation.cos(),
+            elevation.sin(),
+            azimuth.sin() * elevation.cos(),
+        );
         Self { seed, palette, spawn_m, spawn_yaw_rad, sun_direction, pieces }
     }
 }
@@ -152,7 +156,8 @@ fn ground(palette: &Palette, rng: &mut impl Rng) -> Vec<Piece> {
         (NeuralMaterial::PAVING, NeuralMaterial::GRASS)
     };
     let size = Vec3::new(2.0 * HALF_SIZE_M, 1.0, 2.0 * HALF_SIZE_M);
-    let mut pieces = vec![fixed_box(Role::Ground, base, Vec3::new(0.0, -0.5, 0.0), size, palette, rng)];
+    let mut pieces =
+        vec![fixed_box(Role::Ground, base, Vec3::new(0.0, -0.5, 0.0), size, palette, rng)];
     let patches = rng.random_range(1..=4);
     for i in 0..patches {
         let thickness = 0.015 + 0.008 * i as f32;
@@ -227,8 +232,15 @@ mod tests {
     fn layouts_are_of_the_promised_size_and_sane() {
         for seed in 0..200 {
             let layout = Layout::random(seed);
-            assert!((25..=MAX_PIECES).contains(&layout.pieces.len()), "{seed}: {}", layout.pieces.len());
-            assert!(layout.pieces.iter().any(|p| p.kind == BodyKind::Dynamic), "{seed}: nothing to push");
+            assert!(
+                (25..=MAX_PIECES).contains(&layout.pieces.len()),
+                "{seed}: {}",
+                layout.pieces.len()
+            );
+            assert!(
+                layout.pieces.iter().any(|p| p.kind == BodyKind::Dynamic),
+                "{seed}: nothing to push"
+            );
             for piece in &layout.pieces {
                 assert!(piece.world_from_body.is_sane(), "{seed}: {piece:?}");
                 let at = piece.world_from_body.translation_m;
@@ -241,7 +253,9 @@ mod tests {
     fn the_spawn_is_free() {
         for seed in 0..200 {
             let layout = Layout::random(seed);
-            for piece in layout.pieces.iter().filter(|p| !matches!(p.role, Role::Ground | Role::Slab)) {
+            for piece in
+                layout.pieces.iter().filter(|p| !matches!(p.role, Role::Ground | Role::Slab))
+            {
                 // The player's axis, sampled from knee to crown, stays out of every piece by 0.4 m.
                 for height in [0.4, 0.8, 1.2, 1.6] {
                     let eye = layout.spawn_m + Vec3::Y * height;

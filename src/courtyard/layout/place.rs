@@ -36,9 +36,10 @@ impl Footprint {
 
     fn overlaps(&self, other: &Self) -> bool {
         let between = other.center_m - self.center_m;
-        self.axes().into_iter().chain(other.axes()).all(|axis| {
-            between.dot(axis).abs() < self.reach_along(axis) + other.reach_along(axis)
-        })
+        self.axes()
+            .into_iter()
+            .chain(other.axes())
+            .all(|axis| between.dot(axis).abs() < self.reach_along(axis) + other.reach_along(axis))
     }
 
     fn is_inside(&self) -> bool {
@@ -75,7 +76,8 @@ impl Plan {
             if !tight.is_inside() || self.taken.iter().any(|other| wide.overlaps(other)) {
                 continue;
             }
-            let world_from_draft = Pose::new(Quat::from_rotation_y(yaw_rad), Vec3::new(at.x, 0.0, at.y));
+            let world_from_draft =
+                Pose::new(Quat::from_rotation_y(yaw_rad), Vec3::new(at.x, 0.0, at.y));
             pieces.extend(draft.pieces.into_iter().map(|mut piece| {
                 piece.world_from_body = world_from_draft.compose(&piece.world_from_body);
                 piece

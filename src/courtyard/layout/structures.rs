@@ -39,8 +39,8 @@ pub type Maker = fn(&mut Sketch<'_>) -> Vec2;
 pub const MOODS: [&[Maker]; 5] = [
     // A bit of everything.
     &[
-        wall, doorway, corner, alcove, colonnade, arch, ramp, hedge, crates, crates, balls, tree, fountain, bench, steps,
-        statue, post,
+        wall, doorway, corner, alcove, colonnade, arch, ramp, hedge, crates, crates, balls, tree,
+        fountain, bench, steps, statue, post,
     ],
     // Garden.
     &[hedge, hedge, tree, tree, fountain, bench, statue, arch, balls, crates, colonnade, post],
@@ -93,8 +93,11 @@ impl Sketch<'_> {
     }
 
     fn add(&mut self, role: Role, material: NeuralMaterial, shape: Shape, pose: Pose) {
-        let kind =
-            if matches!(role, Role::Crate | Role::Ball) { BodyKind::Dynamic } else { BodyKind::Fixed };
+        let kind = if matches!(role, Role::Crate | Role::Ball) {
+            BodyKind::Dynamic
+        } else {
+            BodyKind::Fixed
+        };
         let tint_srgb = self.palette.tint_srgb(material.class, &mut self.rng);
         self.pieces.push(Piece {
             role,
@@ -112,14 +115,26 @@ impl Sketch<'_> {
     }
 
     /// Stands at (x, z) with its foot at `foot` metres.
-    fn cylinder(&mut self, role: Role, material: NeuralMaterial, at: [f32; 3], radius: f32, height: f32) {
+    fn cylinder(
+        &mut self,
+        role: Role,
+        material: NeuralMaterial,
+        at: [f32; 3],
+        radius: f32,
+        height: f32,
+    ) {
         let shape = Shape::Cylinder { half_height_m: 0.5 * height, radius_m: radius };
         let center = Vec3::new(at[0], at[1] + 0.5 * height, at[2]);
         self.add(role, material, shape, Pose::new(Quat::IDENTITY, center));
     }
 
     fn ball(&mut self, role: Role, material: NeuralMaterial, center: [f32; 3], radius: f32) {
-        self.add(role, material, Shape::Ball { radius_m: radius }, Pose::new(Quat::IDENTITY, center.into()));
+        self.add(
+            role,
+            material,
+            Shape::Ball { radius_m: radius },
+            Pose::new(Quat::IDENTITY, center.into()),
+        );
     }
 }
 
@@ -136,8 +151,18 @@ fn doorway(s: &mut Sketch<'_>) -> Vec2 {
     let (left, right) = (s.within(0.8, 2.4), s.within(0.8, 2.4));
     let (height, thickness, gap) = (s.within(2.35, 3.1), s.within(0.25, 0.4), LEAF_M.x + 0.06);
     let half = 0.5 * gap;
-    s.cuboid(Role::Wall, material, [-half - 0.5 * left, 0.5 * height, 0.0], [left, height, thickness]);
-    s.cuboid(Role::Wall, material, [half + 0.5 * right, 0.5 * height, 0.0], [right, height, thickness]);
+    s.cuboid(
+        Role::Wall,
+        material,
+        [-half - 0.5 * left, 0.5 * height, 0.0],
+        [left, height, thickness],
+    );
+    s.cuboid(
+        Role::Wall,
+        material,
+        [half + 0.5 * right, 0.5 * height, 0.0],
+        [right, height, thickness],
+    );
     let above = height - 2.0;
     s.cuboid(Role::Beam, material, [0.0, 2.0 + 0.5 * above, 0.0], [gap, above, thickness]);
     let angle: f32 = if s.chance(0.4) { 0.0 } else { s.within(0.5, 1.9) };
@@ -168,7 +193,12 @@ fn alcove(s: &mut Sketch<'_>) -> Vec2 {
     s.cuboid(Role::Wall, material, [0.0, 0.5 * height, -0.5 * depth], [width, height, thickness]);
     for side in [-0.5, 0.5_f32] {
         let x = side * (width - thickness);
-        s.cuboid(Role::Wall, material, [x, 0.5 * height, 0.5 * thickness], [thickness, height, depth]);
+        s.cuboid(
+            Role::Wall,
+            material,
+            [x, 0.5 * height, 0.5 * thickness],
+            [thickness, height, depth],
+        );
     }
     if s.chance(0.6) {
         let roof = s.pick(&[NeuralMaterial::WOOD, NeuralMaterial::TILE]);
@@ -205,7 +235,12 @@ fn arch(s: &mut Sketch<'_>) -> Vec2 {
     let (gap, width) = (s.within(1.4, 2.2), s.within(0.4, 0.6));
     let (height, top) = (s.within(2.2, 2.7), s.within(0.35, 0.6));
     for side in [-0.5, 0.5_f32] {
-        s.cuboid(Role::Wall, material, [side * (gap + width), 0.5 * height, 0.0], [width, height, width]);
+        s.cuboid(
+            Role::Wall,
+            material,
+            [side * (gap + width), 0.5 * height, 0.0],
+            [width, height, width],
+        );
     }
     let size = [gap + 2.0 * width, top, width];
     s.cuboid(Role::Beam, material, [0.0, height + 0.5 * top, 0.0], size);
@@ -235,7 +270,12 @@ fn ramp(s: &mut Sketch<'_>) -> Vec2 {
 
 fn hedge(s: &mut Sketch<'_>) -> Vec2 {
     let (length, height, depth) = (s.within(1.6, 6.0), s.within(0.6, 1.7), s.within(0.5, 0.8));
-    s.cuboid(Role::Foliage, NeuralMaterial::HEDGE, [0.0, 0.5 * height, 0.0], [length, height, depth]);
+    s.cuboid(
+        Role::Foliage,
+        NeuralMaterial::HEDGE,
+        [0.0, 0.5 * height, 0.0],
+        [length, height, depth],
+    );
     Vec2::new(0.5 * length, 0.5 * depth)
 }
 
@@ -309,8 +349,10 @@ fn fountain(s: &mut Sketch<'_>) -> Vec2 {
 }
 
 fn bench(s: &mut Sketch<'_>) -> Vec2 {
-    let (length, foot) =
-        (s.within(1.3, 1.95), s.pick(&[NeuralMaterial::STONE, NeuralMaterial::BRICK, NeuralMaterial::METAL]));
+    let (length, foot) = (
+        s.within(1.3, 1.95),
+        s.pick(&[NeuralMaterial::STONE, NeuralMaterial::BRICK, NeuralMaterial::METAL]),
+    );
     for side in [-0.36, 0.36_f32] {
         s.cuboid(Role::Block, foot, [side * length, 0.2, 0.0], [0.16, 0.4, 0.38]);
     }
@@ -320,7 +362,8 @@ fn bench(s: &mut Sketch<'_>) -> Vec2 {
 
 fn steps(s: &mut Sketch<'_>) -> Vec2 {
     let material = s.pick(&[NeuralMaterial::STONE, NeuralMaterial::BRICK, NeuralMaterial::MARBLE]);
-    let (count, rise, run) = (s.rng.random_range(2..=4), s.within(0.16, 0.24), s.within(0.34, 0.45));
+    let (count, rise, run) =
+        (s.rng.random_range(2..=4), s.within(0.16, 0.24), s.within(0.34, 0.45));
     let width = s.within(1.4, 2.6);
     let deep = run * count as f32 + 0.8;
     for i in 0..count {
@@ -328,7 +371,12 @@ fn steps(s: &mut Sketch<'_>) -> Vec2 {
         let height = rise * (i + 1) as f32;
         let length = if i + 1 == count { run + 0.8 } else { run };
         let front = 0.5 * deep - run * i as f32;
-        s.cuboid(Role::Block, material, [0.0, 0.5 * height, front - 0.5 * length], [width, height, length]);
+        s.cuboid(
+            Role::Block,
+            material,
+            [0.0, 0.5 * height, front - 0.5 * length],
+            [width, height, length],
+        );
     }
     Vec2::new(0.5 * width, 0.5 * deep)
 }
@@ -369,7 +417,12 @@ fn post(s: &mut Sketch<'_>) -> Vec2 {
 fn lantern(s: &mut Sketch<'_>) -> Vec2 {
     let (height, edge) = (s.within(1.7, 2.3), s.within(0.28, 0.36));
     s.cylinder(Role::Post, NeuralMaterial::METAL, [0.0; 3], 0.06, height);
-    s.cuboid(Role::Lamp, NeuralMaterial::LANTERN, [0.0, height + 0.65 * edge, 0.0], [edge, 1.3 * edge, edge]);
+    s.cuboid(
+        Role::Lamp,
+        NeuralMaterial::LANTERN,
+        [0.0, height + 0.65 * edge, 0.0],
+        [edge, 1.3 * edge, edge],
+    );
     Vec2::splat(0.2)
 }
 

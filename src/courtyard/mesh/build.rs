@@ -18,7 +18,8 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
     let piece = &layout.pieces[index];
     // One rng for the courtyard's manner of building, one for the piece.
     let manner = &mut ChaCha8Rng::seed_from_u64(layout.seed ^ 0x00C0_FFEE);
-    let own = &mut ChaCha8Rng::seed_from_u64(layout.seed.wrapping_mul(31).wrapping_add(index as u64));
+    let own =
+        &mut ChaCha8Rng::seed_from_u64(layout.seed.wrapping_mul(31).wrapping_add(index as u64));
     let leaves = piece.class == NeuralMaterial::HEDGE.class;
     match (&piece.shape, piece.role) {
         (Shape::Cuboid { half_extents_m: half }, role) => match role {
@@ -42,7 +43,14 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
         }
         (Shape::Cone { half_height_m: h, radius_m: r }, _) => {
             let mid = |t: f32| Vec2::new(r * (1.0 - t), -h + 2.0 * h * t);
-            round(b, &[Vec2::new(0.0, -h), mid(0.0), mid(0.3), mid(0.65), mid(1.0)], *r, *h, 16, |_| PLAIN);
+            round(
+                b,
+                &[Vec2::new(0.0, -h), mid(0.0), mid(0.3), mid(0.65), mid(1.0)],
+                *r,
+                *h,
+                16,
+                |_| PLAIN,
+            );
         }
         (Shape::Capsule { half_height_m: h, radius_m: r }, _) => {
             let mut profile = Vec::new();
@@ -56,11 +64,14 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
             }
             round(b, &profile, *r, *h, 16, |_| PLAIN);
         }
-        (Shape::Cylinder { half_height_m, radius_m }, role) => cylinder(b, *half_height_m, *radius_m, role),
+        (Shape::Cylinder { half_height_m, radius_m }, role) => {
+            cylinder(b, *half_height_m, *radius_m, role)
+        }
         (Shape::Mesh(mesh), _) => {
             for [i, j, k] in &mesh.triangles {
                 let corners = [i, j, k].map(|v| mesh.vertices_m[*v as usize]);
-                let normal = (corners[1] - corners[0]).cross(corners[2] - corners[0]).normalize_or(Vec3::Y);
+                let normal =
+                    (corners[1] - corners[0]).cross(corners[2] - corners[0]).normalize_or(Vec3::Y);
                 b.triangle(corners, normal, Vec2::ZERO, [PLAIN; 3]);
             }
         }
@@ -68,7 +79,14 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
 }
 
 /// A lathe with texture coordinates of a round collider; nearly level rings are caps.
-fn round(b: &mut Builder, profile: &[Vec2], radius: f32, half: f32, sides: u32, tone: impl Fn(f32) -> Vec3) {
+fn round(
+    b: &mut Builder,
+    profile: &[Vec2],
+    radius: f32,
+    half: f32,
+    sides: u32,
+    tone: impl Fn(f32) -> Vec3,
+) {
     for pair in profile.windows(2) {
         let flat = (pair[1].y - pair[0].y).abs() < 0.2 * (pair[1].x - pair[0].x).abs();
         let uv = |angle: f32, at: Vec3| {
@@ -82,7 +100,8 @@ fn wall(b: &mut Builder, half: Vec3, manner: &mut impl Rng) {
     let plinth = manner.random_range(0.18..0.34);
     let (has_plinth, has_coping) = (manner.random_bool(0.7), manner.random_bool(0.8));
     let coping = manner.random_range(0.08..0.16);
-    let (plinth_tone, coping_tone) = (manner.random_range(0.6..0.95), manner.random_range(0.75..1.25));
+    let (plinth_tone, coping_tone) =
+        (manner.random_range(0.6..0.95), manner.random_range(0.75..1.25));
     let (every, width) = (manner.random_range(2.4..4.5), manner.random_range(0.35..0.6));
     let piers = manner.random_bool(0.6);
 
@@ -247,18 +266,32 @@ fn cylinder(b: &mut Builder, half: f32, radius: f32, role: Role) {
             round(b, &profile, radius, half, 10, |_| PLAIN);
         }
         Role::Trunk => {
-            let profile = [p(radius + 0.05, -half), p(radius, -half + 0.15), p(0.85 * radius, half), p(0.0, half)];
+            let profile = [
+                p(radius + 0.05, -half),
+                p(radius, -half + 0.15),
+                p(0.85 * radius, half),
+                p(0.0, half),
+            ];
             round(b, &profile, radius, half, 10, |_| PLAIN);
         }
         Role::Beacon => {
-            round(b, &[p(radius, -half), p(radius, half), p(0.0, half)], radius, half, 14, |_| PLAIN);
+            round(b, &[p(radius, -half), p(radius, half), p(0.0, half)], radius, half, 14, |_| {
+                PLAIN
+            });
             for i in 0..3 {
                 let first = b.positions.len();
-                let ring = [p(radius, -0.03), p(radius + 0.04, -0.02), p(radius + 0.04, 0.02), p(radius, 0.03)];
+                let ring = [
+                    p(radius, -0.03),
+                    p(radius + 0.04, -0.02),
+                    p(radius + 0.04, 0.02),
+                    p(radius, 0.03),
+                ];
                 round(b, &ring, radius, half, 14, |_| Vec3::splat(0.5));
                 b.transform_from(first, Quat::IDENTITY, Vec3::Y * half * 0.7 * (i as f32 - 1.0));
             }
         }
-        _ => round(b, &[p(radius, -half), p(radius, half), p(0.0, half)], radius, half, 16, |_| PLAIN),
+        _ => round(b, &[p(radius, -half), p(radius, half), p(0.0, half)], radius, half, 16, |_| {
+            PLAIN
+        }),
     }
 }

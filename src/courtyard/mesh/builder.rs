@@ -64,7 +64,9 @@ impl Builder {
     /// texture coordinates the box continues.
     pub fn cuboid(&mut self, center: Vec3, half: Vec3, body_half: Vec3, cell_m: f32, color: Vec3) {
         for (axis, sign) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0), (2, 1.0), (2, -1.0_f32)] {
-            self.face(center, half, axis, sign, cell_m, color, |p| surface::cuboid_uv(p, axis, body_half));
+            self.face(center, half, axis, sign, cell_m, color, |p| {
+                surface::cuboid_uv(p, axis, body_half)
+            });
         }
     }
 
@@ -125,14 +127,28 @@ impl Builder {
     }
 
     /// A sphere of latitude bands with smooth normals; `bump` scales the radius by direction.
-    pub fn sphere(&mut self, center: Vec3, radius: f32, sides: u32, bands: u32, color: Vec3, bump: impl Fn(Vec3) -> f32) {
+    pub fn sphere(
+        &mut self,
+        center: Vec3,
+        radius: f32,
+        sides: u32,
+        bands: u32,
+        color: Vec3,
+        bump: impl Fn(Vec3) -> f32,
+    ) {
         let first = self.positions.len() as u32;
         for j in 0..=bands {
             let polar = j as f32 / bands as f32 * 0.5 * TAU;
             for i in 0..=sides {
                 let angle = (i as f32 / sides as f32 - 0.5) * TAU;
-                let out = Vec3::new(polar.sin() * angle.sin(), polar.cos(), polar.sin() * angle.cos());
-                self.vertex(center + out * radius * bump(out), out, surface::ball_uv(angle, out), color);
+                let out =
+                    Vec3::new(polar.sin() * angle.sin(), polar.cos(), polar.sin() * angle.cos());
+                self.vertex(
+                    center + out * radius * bump(out),
+                    out,
+                    surface::ball_uv(angle, out),
+                    color,
+                );
             }
         }
         let row = sides + 1;

@@ -25,7 +25,11 @@ pub fn hedge(b: &mut Builder, half: Vec3, rng: &mut impl Rng) {
     }
     let area = 4.0 * half.y * (half.x + half.z) + 4.0 * half.x * half.z;
     for _ in 0..(area * 16.0).min(220.0) as u32 {
-        let d = Vec3::new(rng.random_range(-1.0..1.0), rng.random_range(-0.9..1.0), rng.random_range(-1.0..1.0));
+        let d = Vec3::new(
+            rng.random_range(-1.0..1.0),
+            rng.random_range(-0.9..1.0),
+            rng.random_range(-1.0..1.0),
+        );
         let axis = match rng.random_range(0..5) {
             0 | 1 => 0,
             2 | 3 => 2,
@@ -42,12 +46,18 @@ pub fn hedge(b: &mut Builder, half: Vec3, rng: &mut impl Rng) {
 /// A ball-shaped crown.
 pub fn crown(b: &mut Builder, radius: f32, rng: &mut impl Rng) {
     let noise = Noise(rng.random());
-    let bump = |d: Vec3| 1.0 + 0.1 / radius * (noise.at(Vec2::new(d.x + 0.6 * d.y, d.z - 0.6 * d.y) * 3.1, 2) - 0.5);
+    let bump = |d: Vec3| {
+        1.0 + 0.1 / radius * (noise.at(Vec2::new(d.x + 0.6 * d.y, d.z - 0.6 * d.y) * 3.1, 2) - 0.5)
+    };
     b.sphere(Vec3::ZERO, radius, 18, 12, Vec3::ONE, bump);
     tone(b, radius);
     for _ in 0..140 {
-        let d = Vec3::new(rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0))
-            .normalize_or(Vec3::Y);
+        let d = Vec3::new(
+            rng.random_range(-1.0..1.0),
+            rng.random_range(-1.0..1.0),
+            rng.random_range(-1.0..1.0),
+        )
+        .normalize_or(Vec3::Y);
         leaf(b, d * radius, d, surface::ball_uv(d.x.atan2(d.z), d), rng);
     }
 }
@@ -55,7 +65,8 @@ pub fn crown(b: &mut Builder, radius: f32, rng: &mut impl Rng) {
 /// A cone-shaped crown.
 pub fn cone(b: &mut Builder, half: f32, radius: f32, rng: &mut impl Rng) {
     let rings = 8;
-    let at = |t: f32, wave: f32| Vec2::new((radius * (1.0 - t) + wave).max(0.0), -half + 2.0 * half * t);
+    let at =
+        |t: f32, wave: f32| Vec2::new((radius * (1.0 - t) + wave).max(0.0), -half + 2.0 * half * t);
     let mut profile = vec![Vec2::new(0.0, -half)];
     for i in 0..=rings {
         let wave = if i % 2 == 0 { 0.02 } else { -0.03 };
@@ -69,7 +80,13 @@ pub fn cone(b: &mut Builder, half: f32, radius: f32, rng: &mut impl Rng) {
         let out = Vec3::new(angle.sin(), 0.0, angle.cos());
         let ring = at(t, 0.0);
         let p = out * ring.x + Vec3::Y * ring.y;
-        leaf(b, p, (out + Vec3::Y * 0.4).normalize(), surface::round_uv(angle, p.y, radius, half), rng);
+        leaf(
+            b,
+            p,
+            (out + Vec3::Y * 0.4).normalize(),
+            surface::round_uv(angle, p.y, radius, half),
+            rng,
+        );
     }
 }
 
@@ -82,7 +99,11 @@ fn tone(b: &mut Builder, half: f32) {
 
 /// A pointed leaf that sticks out of the surface.
 fn leaf(b: &mut Builder, at: Vec3, normal: Vec3, uv: Vec2, rng: &mut impl Rng) {
-    let spin = Vec3::new(rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0));
+    let spin = Vec3::new(
+        rng.random_range(-1.0..1.0),
+        rng.random_range(-1.0..1.0),
+        rng.random_range(-1.0..1.0),
+    );
     let side = normal.cross(spin).normalize_or(Vec3::X);
     let along = normal.cross(side);
     let size = rng.random_range(0.06..0.10);

@@ -36,16 +36,18 @@ pub fn grass(layout: &Layout) -> Option<Dressed> {
         let tone = Vec3::from(tint) * rng.random_range(0.8..1.25);
         let blades = rng.random_range(3..=4);
         for i in 0..blades {
-            let angle = std::f32::consts::TAU * (i as f32 + rng.random_range(0.0..0.8)) / blades as f32;
+            let angle =
+                std::f32::consts::TAU * (i as f32 + rng.random_range(0.0..0.8)) / blades as f32;
             let side = Vec3::new(angle.cos(), 0.0, angle.sin());
             let lean = Vec3::new(-angle.sin(), 0.0, angle.cos()) * rng.random_range(0.02..0.1);
             let root = at + 0.4 * lean;
             let width = side * rng.random_range(0.018..0.032);
-            b.triangle([root - width, root + width, root + lean + Vec3::Y * tall], Vec3::Y, Vec2::ZERO, [
-                tone * 0.55,
-                tone * 0.55,
-                tone,
-            ]);
+            b.triangle(
+                [root - width, root + width, root + lean + Vec3::Y * tall],
+                Vec3::Y,
+                Vec2::ZERO,
+                [tone * 0.55, tone * 0.55, tone],
+            );
             cover.extend([0.35, 0.35, 0.75]);
         }
         if rng.random_bool(0.10) {

@@ -57,8 +57,11 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
     let tint = Vec3::from(palette::linear(piece.tint_srgb));
     let noise = Noise(layout.seed as u32);
     let (mut bare, mut cover) = (Vec::new(), Vec::new());
-    let occluders: Vec<&Piece> =
-        if matches!(piece.role, Role::Ground | Role::Slab) { standing(layout).collect() } else { Vec::new() };
+    let occluders: Vec<&Piece> = if matches!(piece.role, Role::Ground | Role::Slab) {
+        standing(layout).collect()
+    } else {
+        Vec::new()
+    };
     for ((at, normal), color) in b.positions.iter().zip(&b.normals).zip(&b.colors) {
         let world = piece.world_from_body.transform_point(*at);
         let up = (piece.world_from_body.rotation * *normal).y;
@@ -68,7 +71,11 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
         bare.push([color.x, color.y, color.z, 1.0]);
         let drift = noise.at(world.xz() * 0.9, 31);
         let lying = ((up - 0.35) / 0.4).clamp(0.0, 1.0);
-        let blown = if piece.kind == BodyKind::Dynamic { 0.0 } else { 0.35 * (1.0 - world.y / 0.4).clamp(0.0, 1.0) };
+        let blown = if piece.kind == BodyKind::Dynamic {
+            0.0
+        } else {
+            0.35 * (1.0 - world.y / 0.4).clamp(0.0, 1.0)
+        };
         cover.push((lying * (0.72 + 0.36 * drift) + blown * drift).min(1.0));
     }
     let coat = Coat { bare, cover };
@@ -79,7 +86,8 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
 /// Fixed pieces with their foot on the ground.
 fn standing(layout: &Layout) -> impl Iterator<Item = &Piece> {
     layout.pieces.iter().filter(|p| {
-        p.kind == BodyKind::Fixed && !matches!(p.role, Role::Ground | Role::Slab | Role::Beam | Role::Ramp | Role::Lamp)
+        p.kind == BodyKind::Fixed
+            && !matches!(p.role, Role::Ground | Role::Slab | Role::Beam | Role::Ramp | Role::Lamp)
     })
 }
 
@@ -119,7 +127,10 @@ fn is_covered(layout: &Layout, at: Vec3, margin_m: f32) -> bool {
                 let over = local.xz().abs() - half_extents_m.xz();
                 over.max_element() < margin_m
             }
-            shape => piece.role != Role::Foliage && local.xz().length() < surface::round_size_m(shape).1 + margin_m,
+            shape => {
+                piece.role != Role::Foliage
+                    && local.xz().length() < surface::round_size_m(shape).1 + margin_m
+            }
         }
     })
 }
@@ -148,7 +159,9 @@ mod tests {
 
     fn distance_m(shape: &Shape, at: Vec3) -> f32 {
         match *shape {
-            Shape::Cuboid { half_extents_m } => (at.abs() - half_extents_m).max(Vec3::ZERO).length(),
+            Shape::Cuboid { half_extents_m } => {
+                (at.abs() - half_extents_m).max(Vec3::ZERO).length()
+            }
             Shape::Ball { radius_m } => at.length() - radius_m,
             Shape::Cylinder { half_height_m, radius_m } => {
                 (at.xz().length() - radius_m).max(at.y.abs() - half_height_m)

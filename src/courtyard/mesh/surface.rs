@@ -34,7 +34,11 @@ pub fn cuboid_uv(point_m: Vec3, axis: usize, half_extents_m: Vec3) -> Vec2 {
     };
     let (at, half) = (along(point_m), along(half_extents_m));
     let from_corner = at + half;
-    if half.max_element() <= 0.5 * PERIOD_M { from_corner / (2.0 * half) } else { from_corner / PERIOD_M }
+    if half.max_element() <= 0.5 * PERIOD_M {
+        from_corner / (2.0 * half)
+    } else {
+        from_corner / PERIOD_M
+    }
 }
 
 /// Texture coordinates on the side of a cylinder, cone or capsule along Y; whole turns in u.

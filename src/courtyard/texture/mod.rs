@@ -7,9 +7,7 @@ mod noise;
 mod pattern;
 
 use bevy::asset::RenderAssetUsages;
-use bevy::image::{
-    Image, ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor,
-};
+use bevy::image::{Image, ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor};
 use bevy::render::render_resource::{Extent3d, TextureDimension, TextureFormat};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +23,9 @@ pub type Texels = Vec<[f32; 3]>;
 
 /// Draws the class's texture for a courtyard's seed.
 pub fn texels(class: u8, seed: u64) -> Texels {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(class) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut rng = ChaCha8Rng::seed_from_u64(
+        seed ^ (u64::from(class) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+    );
     let pattern = Pattern::random(class, &mut rng);
     let scale = 1.0 / TEXTURE_SIZE as f32;
     let mut texels: Texels = Vec::with_capacity(TEXTURE_SIZE * TEXTURE_SIZE);
@@ -64,8 +64,11 @@ pub fn image(mut level: Texels) -> Image {
         level = halve(&level, size);
         size /= 2;
     }
-    let extent =
-        Extent3d { width: TEXTURE_SIZE as u32, height: TEXTURE_SIZE as u32, depth_or_array_layers: 1 };
+    let extent = Extent3d {
+        width: TEXTURE_SIZE as u32,
+        height: TEXTURE_SIZE as u32,
+        depth_or_array_layers: 1,
+    };
     // `Image::new` would insist on the first level's bytes alone.
     let mut image = Image::new_uninit(
         extent,
@@ -115,11 +118,14 @@ mod tests {
     fn every_class_has_contrast_and_a_light_mean() {
         for class in 0..MATERIAL_NAMES.len() as u8 {
             for seed in 0..6 {
-                let luma: Vec<f32> =
-                    texels(class, seed).iter().map(|c| 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]).collect();
+                let luma: Vec<f32> = texels(class, seed)
+                    .iter()
+                    .map(|c| 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2])
+                    .collect();
                 let mean = luma.iter().sum::<f32>() / luma.len() as f32;
-                let spread =
-                    (luma.iter().map(|l| (l - mean).powi(2)).sum::<f32>() / luma.len() as f32).sqrt();
+                let spread = (luma.iter().map(|l| (l - mean).powi(2)).sum::<f32>()
+                    / luma.len() as f32)
+                    .sqrt();
                 assert!((0.6..0.8).contains(&mean), "class {class}, seed {seed}: mean {mean}");
                 assert!(spread > 0.02, "class {class}, seed {seed}: spread {spread}");
             }

@@ -134,7 +134,12 @@ impl Pattern {
             Kind::Boards(int(r(7.0, 12.0)), r(0.0, 1.0) < 0.5, r(0.2, 0.4))
         } else if class == M::CRATE.class {
             stain *= 0.5;
-            Kind::CrateFace(int(r(3.0, 6.0)), r(0.11, 0.17), int(r(-0.5, 3.49)) as u8, r(0.0, 1.0) < 0.4)
+            Kind::CrateFace(
+                int(r(3.0, 6.0)),
+                r(0.11, 0.17),
+                int(r(-0.5, 3.49)) as u8,
+                r(0.0, 1.0) < 0.4,
+            )
         } else if class == M::DOOR.class {
             stain *= 0.3;
             Kind::Panels(int(r(1.6, 4.4)), int(r(1.0, 2.4)), int(r(-0.49, 2.49)) as u8)
@@ -151,8 +156,17 @@ impl Pattern {
             stain = r(0.2, 1.0);
             Kind::Meadow(int(r(3.0, 6.0)), r(0.3, 0.6), r(0.0, 0.5))
         } else if class == M::BALL.class {
-            accent = if r(0.0, 1.0) < 0.6 { [2.2, 2.2, 2.2] } else { [r(0.3, 2.0), r(0.3, 2.0), r(0.3, 2.0)] };
-            Kind::Stripes(int(r(1.0, 4.0)), int(r(2.0, 5.0)), r(0.5, 0.9), int(r(-0.49, 3.49)) as u8)
+            accent = if r(0.0, 1.0) < 0.6 {
+                [2.2, 2.2, 2.2]
+            } else {
+                [r(0.3, 2.0), r(0.3, 2.0), r(0.3, 2.0)]
+            };
+            Kind::Stripes(
+                int(r(1.0, 4.0)),
+                int(r(2.0, 5.0)),
+                r(0.5, 0.9),
+                int(r(-0.49, 3.49)) as u8,
+            )
         } else if class == M::METAL.class {
             accent = [r(1.1, 1.5), r(0.7, 0.9), r(0.4, 0.6)];
             Kind::Plates(int(r(2.0, 4.0)), r(0.15, 0.35))
@@ -176,7 +190,8 @@ impl Pattern {
             Kind::Flags(n, jitter, joint_tone, spread) => {
                 let c = cell(u, v, *n, *jitter, self.seed);
                 let inside = smoothstep(0.05, 0.12, c.border);
-                let stone = 1.0 + spread * 2.0 * (c.tone - 0.5) + 0.1 * smoothstep(0.1, 0.3, c.border);
+                let stone =
+                    1.0 + spread * 2.0 * (c.tone - 0.5) + 0.1 * smoothstep(0.1, 0.3, c.border);
                 (joint_tone + (stone - joint_tone) * inside, self.moss(u, v))
             }
             Kind::Boards(n, upright, spread) => {
@@ -201,7 +216,8 @@ impl Pattern {
                 let bend = warp * (fbm(u, v, 3, 4, self.seed) - 0.5);
                 let wave = (TAU * (*turns as f32 * (u + v) + bend * 2.0)).sin().abs();
                 let fine = (TAU * ((u - v) + 1.4 * bend + 0.2)).sin().abs();
-                let vein = (1.0 - smoothstep(0.0, 0.28, wave)) * 0.9 + (1.0 - smoothstep(0.0, 0.1, fine)) * 0.6;
+                let vein = (1.0 - smoothstep(0.0, 0.28, wave)) * 0.9
+                    + (1.0 - smoothstep(0.0, 0.1, fine)) * 0.6;
                 let cloud = 1.0 + 0.35 * (fbm(u, v, 3, 3, self.seed ^ 3) - 0.5);
                 (cloud * (1.0 - strength * vein.min(1.0)), 0.3 * self.moss(u, v))
             }
@@ -210,14 +226,20 @@ impl Pattern {
                 let b = cell(u + 0.37, v + 0.11, *n / 2, 1.0, self.seed ^ 8);
                 let leaf = (1.0 - 0.9 * a.distance) * (0.65 + 0.7 * a.tone) * (0.8 + 0.4 * b.tone);
                 let clump = 0.7 + 0.6 * fbm(u, v, 4, 2, self.seed ^ 21);
-                (1.0 + contrast * (leaf * clump * 1.7 - 1.0), self.stain * smoothstep(0.6, 0.9, a.tone))
+                (
+                    1.0 + contrast * (leaf * clump * 1.7 - 1.0),
+                    self.stain * smoothstep(0.6, 0.9, a.tone),
+                )
             }
             Kind::Meadow(cells, contrast, flowers) => {
                 let patch = fbm(u, v, *cells, 3, self.seed);
                 let blade = value(u + 0.03 * (v * 9.0 * TAU).sin(), v, 48, 20, self.seed ^ 2);
                 let clump = cell(u, v, 9, 1.0, self.seed ^ 4);
                 let tone = 1.0
-                    + contrast * (1.1 * (patch - 0.5) + 0.5 * (blade - 0.5) + 0.5 * (0.45 - clump.distance));
+                    + contrast
+                        * (1.1 * (patch - 0.5)
+                            + 0.5 * (blade - 0.5)
+                            + 0.5 * (0.45 - clump.distance));
                 let petal = cell(u, v, 11, 1.0, self.seed ^ 6);
                 if petal.tone < 0.25 * flowers && petal.distance < 0.22 {
                     return [2.0, 1.7, 1.9].map(|c| c * grain);
@@ -297,7 +319,9 @@ impl Pattern {
         let id = stone.rem_euclid(m.columns);
         let tone = 1.0 + m.tone * 2.0 * (hash(id, row, self.seed) - 0.5);
         let check = if (id + row).rem_euclid(2) == 0 { 1.0 - m.checker } else { 1.0 };
-        let rim = 1.0 + m.bevel * (smoothstep(2.6, 1.0, above / m.joint) - smoothstep(2.6, 1.0, below / m.joint));
+        let rim = 1.0
+            + m.bevel
+                * (smoothstep(2.6, 1.0, above / m.joint) - smoothstep(2.6, 1.0, below / m.joint));
         let rough = 1.0 + 0.22 * (fbm(u, v, 10, 2, self.seed ^ id as u32) - 0.5);
         let inside = smoothstep(0.45 * m.joint, 0.8 * m.joint, edge);
         m.joint_tone * 0.9 + (tone * check * rim * rough - m.joint_tone * 0.9) * inside
@@ -321,7 +345,8 @@ impl Pattern {
         if edge < frame {
             let horizontal = v.min(1.0 - v) < u.min(1.0 - u);
             let (along, across) = if horizontal { (u, v) } else { (v, u) };
-            let nail = ((along - 0.5).abs() - 0.5 + frame * 0.5).hypot(across.min(1.0 - across) - frame * 0.5);
+            let nail = ((along - 0.5).abs() - 0.5 + frame * 0.5)
+                .hypot(across.min(1.0 - across) - frame * 0.5);
             let head = smoothstep(0.012, 0.026, nail);
             let grain = value(along, across, 3, 40, self.seed ^ 1);
             return (1.12 + 0.2 * (grain - 0.5)) * line * (0.3 + 0.7 * head);
@@ -335,7 +360,9 @@ impl Pattern {
         let half = 0.75 * frame;
         if diagonal < half {
             let rim = smoothstep(half, half - 0.02, diagonal);
-            return (0.45 + 0.63 * rim) * (0.92 + 0.16 * value(u + v, u - v, 4, 30, self.seed ^ 2)) * line;
+            return (0.45 + 0.63 * rim)
+                * (0.92 + 0.16 * value(u + v, u - v, 4, 30, self.seed ^ 2))
+                * line;
         }
         let shade = 0.75 + 0.25 * smoothstep(half, half + 0.06, diagonal);
         let (along, across) = if upright { (v, u) } else { (u, v) };
@@ -363,7 +390,11 @@ impl Pattern {
             1.08
         };
         // Light falls from above: upper rims of panels in the shade, lower rims lit.
-        let lit = if (0.1..0.13).contains(&edge) && dy <= dx { if fy > 0.5 { 0.7 } else { 1.2 } } else { 1.0 };
+        let lit = if (0.1..0.13).contains(&edge) && dy <= dx {
+            if fy > 0.5 { 0.7 } else { 1.2 }
+        } else {
+            1.0
+        };
         inner * grain * (0.4 + 0.6 * groove) * lit
     }
 }
