@@ -7,7 +7,10 @@ use tch::{Cuda, Device, Kind, Tensor};
 /// Loads libtorch's CUDA half if the loader can find it, so that one binary serves machines with and without.
 ///
 /// Call before any other use of libtorch; later calls do nothing. Returns whether CUDA can be used.
-#[expect(unsafe_code, reason = "loading a library runs its initialisers; this one is libtorch's own")]
+#[expect(
+    unsafe_code,
+    reason = "loading a library runs its initialisers; this one is libtorch's own"
+)]
 pub fn load_cuda() -> bool {
     static LOADED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *LOADED.get_or_init(|| {
@@ -16,7 +19,9 @@ pub fn load_cuda() -> bool {
             use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
             // SAFETY: the library comes from the same release of libtorch that this program is linked to, and is
             // never unloaded.
-            if let Ok(library) = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) } {
+            if let Ok(library) =
+                unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) }
+            {
                 std::mem::forget(library);
             }
         }
@@ -59,7 +64,9 @@ pub fn fastest_kind(device: Device) -> Kind {
             let mut best = f64::INFINITY;
             for _ in 0..4 {
                 let start = Instant::now();
-                drop::<Tensor>(x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1).ok()?);
+                drop::<Tensor>(
+                    x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1).ok()?,
+                );
                 best = best.min(start.elapsed().as_secs_f64());
             }
             Some(best)

@@ -61,7 +61,8 @@ impl References {
         self.keys.retain(|key| style_distance(&key.style, &style) < OTHER_STYLE);
         if let Some(old) = self.last.replace(Key { frame, style }) {
             // The first picture from a place is the least resampled one: later ones do not replace it.
-            let new_place = self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
+            let new_place =
+                self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
             if new_place && style_distance(&old.style, &style) < OTHER_STYLE {
                 if self.keys.len() >= MOST_KEYS {
                     self.drop_most_redundant();
@@ -115,14 +116,17 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
     let mut worth: Vec<f32> = (0..samples)
         .map(|s| {
             let (row, column) = (s / columns, s % columns);
-            let pixel = (row * COVERAGE_STRIDE + middle) * maps.width + column * COVERAGE_STRIDE + middle;
+            let pixel =
+                (row * COVERAGE_STRIDE + middle) * maps.width + column * COVERAGE_STRIDE + middle;
             if candidates.last_valid.get(pixel).is_some_and(|v| *v > 0.0) { 1.0 } else { 5.0 }
         })
         .collect();
     let (mut rgb, mut valid) = (Vec::new(), Vec::new());
     let mut used = false;
     for _ in 0..LAYERED_KEYS {
-        let gain = |c: &Vec<bool>| c.iter().zip(&worth).map(|(c, w)| if *c { *w } else { 0.0 }).sum::<f32>();
+        let gain = |c: &Vec<bool>| {
+            c.iter().zip(&worth).map(|(c, w)| if *c { *w } else { 0.0 }).sum::<f32>()
+        };
         let best = coverage.iter().map(gain).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((best, gain)) = best else { break };
         if gain < 0.02 * samples as f32 {
@@ -134,7 +138,8 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
         for (pixel, v) in valid.iter().enumerate() {
             if *v > 0.0 && candidates.key_valid[pixel] <= 0.0 {
                 candidates.key_valid[pixel] = *v;
-                candidates.key[3 * pixel..3 * pixel + 3].copy_from_slice(&rgb[3 * pixel..3 * pixel + 3]);
+                candidates.key[3 * pixel..3 * pixel + 3]
+                    .copy_from_slice(&rgb[3 * pixel..3 * pixel + 3]);
             }
         }
         for (worth, covered) in worth.iter_mut().zip(&coverage[best]) {

@@ -17,7 +17,13 @@ pub const MOST_STEPS: u32 = 8;
 ///
 /// # Errors
 /// As [`Unet::forward`].
-pub fn sample(net: &Unet, noise: &Tensor, maps: &Tensor, globals: &Tensor, steps: u32) -> Result<Tensor, TchError> {
+pub fn sample(
+    net: &Unet,
+    noise: &Tensor,
+    maps: &Tensor,
+    globals: &Tensor,
+    steps: u32,
+) -> Result<Tensor, TchError> {
     let steps = steps.clamp(1, MOST_STEPS);
     let mut x = noise.shallow_clone();
     for step in 0..steps {

@@ -7,8 +7,6 @@ use crate::paint::paint;
 use crate::scene::ShadowScene;
 use crate::style::StyleWeights;
 
-
-
 /// Everything that is known of a view before a model looks at it.
 #[derive(Debug)]
 pub struct ShadowView {
@@ -25,7 +23,13 @@ pub struct ShadowView {
 
 impl ShadowView {
     /// Draws `snapshot` at `width` × `height`.
-    pub fn new(snapshot: &ShadowSnapshot, style: &StyleWeights, width: usize, height: usize, keep_tints: bool) -> Self {
+    pub fn new(
+        snapshot: &ShadowSnapshot,
+        style: &StyleWeights,
+        width: usize,
+        height: usize,
+        keep_tints: bool,
+    ) -> Self {
         let mut view = Self {
             shadow: ShadowScene::default(),
             camera: snapshot.camera,

@@ -35,15 +35,22 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     match parts {
         Some((w, h)) if (16..=4096).contains(&w) && (16..=4096).contains(&h) => Ok((w, h)),
-        _ => Err(format!("`{text}` is no size; write it as WIDTHxHEIGHT, each 16 to 4096, such as 128x72")),
+        _ => Err(format!(
+            "`{text}` is no size; write it as WIDTHxHEIGHT, each 16 to 4096, such as 128x72"
+        )),
     }
 }
 
 /// Writes figures for other programs.
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), Box<dyn Error>> {
     let text = serde_json::to_string_pretty(value)?;
-    reverie_runtime::files::write_atomically(path, text.as_bytes())
-        .map_err(|e| format!("cannot write {}: {e}; name a file in a folder that can be written to", path.display()).into())
+    reverie_runtime::files::write_atomically(path, text.as_bytes()).map_err(|e| {
+        format!(
+            "cannot write {}: {e}; name a file in a folder that can be written to",
+            path.display()
+        )
+        .into()
+    })
 }
 
 #[cfg(test)]

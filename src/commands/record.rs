@@ -10,7 +10,8 @@ use bevy::log::{Level, LogPlugin};
 use bevy::math::UVec2;
 use bevy::prelude::{Msaa, With};
 use bevy_reverie::recorder::{
-    EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless, prepare_to_step,
+    EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless,
+    prepare_to_step,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng, SeedableRng};
@@ -20,7 +21,9 @@ use reverie_runtime::files::write_png;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 use serde_json::json;
 
-use crate::courtyard::{CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, new_courtyard};
+use crate::courtyard::{
+    CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, new_courtyard,
+};
 
 /// Updates before the first frame of an episode: bodies settle, shaders and shadows are there.
 const SETTLE_UPDATES: u32 = 6;
@@ -76,13 +79,19 @@ impl RecordArgs {
         if self.frames == 0 || self.parts == 0 {
             return Err("--frames and --parts must be at least 1".into());
         }
-        std::fs::create_dir_all(&self.out)
-            .map_err(|e| format!("cannot create {}: {e}; choose another --out", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).map_err(|e| {
+            format!("cannot create {}: {e}; choose another --out", self.out.display())
+        })?;
         let wanted: Vec<u64> = (self.seed..self.seed + self.episodes)
             .filter(|seed| seed % self.parts == self.part % self.parts)
             .filter(|seed| !self.out.join(name(*seed)).is_dir())
             .collect();
-        println!("{} of {} episodes to record in {}", wanted.len(), self.episodes, self.out.display());
+        println!(
+            "{} of {} episodes to record in {}",
+            wanted.len(),
+            self.episodes,
+            self.out.display()
+        );
         let start = Instant::now();
         if !wanted.is_empty() {
             self.record(&wanted, style)?;
@@ -110,7 +119,10 @@ impl RecordArgs {
             mark_camera(&mut app);
             waits += 1;
             if waits > MOST_WAITS {
-                return Err("the renderer delivers no pictures; `reverie doctor` says what is missing".into());
+                return Err(
+                    "the renderer delivers no pictures; `reverie doctor` says what is missing"
+                        .into(),
+                );
             }
         }
         let bar = ProgressBar::new(seeds.len() as u64 * u64::from(self.frames));
@@ -156,7 +168,11 @@ impl RecordArgs {
     }
 
     fn app(&self, seed: u64) -> App {
-        let log = LogPlugin { level: Level::WARN, filter: "wgpu_hal=error,wgpu_core=error".into(), ..LogPlugin::default() };
+        let log = LogPlugin {
+            level: Level::WARN,
+            filter: "wgpu_hal=error,wgpu_core=error".into(),
+            ..LogPlugin::default()
+        };
         let mut app = App::new();
         app.add_plugins(headless().set(log))
             .add_plugins(RecorderPlugin {
@@ -197,7 +213,10 @@ fn name(seed: u64) -> String {
 /// Puts the recorder's mark on the courtyard's camera as soon as there is one.
 fn mark_camera(app: &mut App) {
     let world = app.world_mut();
-    let cameras: Vec<_> = world.query_filtered::<bevy::ecs::entity::Entity, With<CourtyardCamera>>().iter(world).collect();
+    let cameras: Vec<_> = world
+        .query_filtered::<bevy::ecs::entity::Entity, With<CourtyardCamera>>()
+        .iter(world)
+        .collect();
     for camera in cameras {
         if world.get::<RecordCamera>(camera).is_none() {
             world.entity_mut(camera).insert((RecordCamera::default(), Msaa::Sample4));
@@ -226,7 +245,8 @@ impl Weather {
         // Clear daylight is what games show most.
         let pure = |rng: &mut ChaCha8Rng| {
             let mut weights = [0.0; STYLE_NAMES.len()];
-            let index = if rng.random_bool(0.3) { 0 } else { rng.random_range(0..STYLE_NAMES.len()) };
+            let index =
+                if rng.random_bool(0.3) { 0 } else { rng.random_range(0..STYLE_NAMES.len()) };
             weights[index] = 1.0;
             weights
         };
@@ -250,4 +270,3 @@ impl Weather {
         }
     }
 }
-

@@ -3,15 +3,23 @@
 //! Keyboard, mouse, gamepad, recorded scripts and bots all write [`PlayerAction`]; game logic, recorder
 //! and world model read it.
 
+mod bindings;
+mod devices;
+mod script;
 mod tally;
 
+use bevy::input::InputSystems;
 use bevy::prelude::*;
 use reverie_runtime::request::Action;
 use serde::{Deserialize, Serialize};
+
+pub use bindings::{ActionBindings, Trigger};
+pub use script::{ActionScript, ScriptError, ScriptStep};
 pub use tally::ActionTally;
 
 /// The player's intent for the present physics tick.
 #[derive(Resource, Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PlayerAction {
     /// x right, y forward, each −1 to 1, length at most 1.
     pub walk: Vec2,
@@ -41,5 +49,53 @@ impl PlayerAction {
             held(self.grab),
             held(self.throw),
         ]
+    }
+}
+
+/// Who fills [`PlayerAction`].
+#[derive(Resource, Debug, Clone, PartialEq, Default)]
+pub enum ActionSource {
+    /// Keyboard, mouse and gamepads, by [`ActionBindings`].
+    #[default]
+    Devices,
+    /// A script, from its first tick on; then nothing is pressed.
+    Script(ActionScript),
+    /// The game: bots, network, a replay of its own. It writes before `FixedUpdate`.
+    Game,
+}
+
+/// Fills [`PlayerAction`] in `FixedFirst`: read it in `FixedUpdate`.
+pub struct ActionPlugin;
+
+impl Plugin for ActionPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<PlayerAction>()
+            .init_resource::<ActionSource>()
+            .init_resource::<ActionBindings>()
+            .init_resource::<devices::DeviceIntent>()
+            .add_systems(
+                PreUpdate,
+                (devices::hold_cursor, devices::sample).chain().after(InputSystems),
+            )
+            .add_systems(FixedFirst, fill);
+    }
+}
+
+fn fill(
+    source: Res<ActionSource>,
+    mut intent: ResMut<devices::DeviceIntent>,
+    mut action: ResMut<PlayerAction>,
+    mut script_tick: Local<u64>,
+) {
+    if source.is_changed() {
+        *script_tick = 0;
+    }
+    match &*source {
+        ActionSource::Devices => *action = intent.take(),
+        ActionSource::Script(script) => {
+            *action = script.action_at(*script_tick);
+            *script_tick += 1;
+        }
+        ActionSource::Game => {}
     }
 }

@@ -19,11 +19,14 @@ pub struct ActionTally {
 impl ActionTally {
     /// Adds one tick.
     pub fn add(&mut self, action: &PlayerAction) {
-        self.ticks += 1;
-        for (axis, value) in action.to_axes().into_iter().enumerate() {
-            if !value.is_finite() {
-                continue;
-            }
+        let sum = action.to_axes().map(|value| if value.is_finite() { value } else { 0.0 });
+        self.merge(&Self { ticks: 1, sum });
+    }
+
+    /// Adds the ticks of another tally, which came later.
+    pub fn merge(&mut self, later: &Self) {
+        self.ticks += later.ticks;
+        for (axis, value) in later.sum.into_iter().enumerate() {
             self.sum[axis] =
                 if axis < LOOK_END { self.sum[axis] + value } else { self.sum[axis].max(value) };
         }

@@ -1,17 +1,14 @@
 //! The camera that recorded pictures come from.
 
-use bevy::camera::{Exposure, Hdr, RenderTarget};
-use bevy::core_pipeline::tonemapping::{DebandDither, Tonemapping};
-use bevy::light::{AmbientLight, EnvironmentMapLight};
-use bevy::pbr::DistanceFog;
+use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
-use bevy::render::view::{ColorGrading, Msaa};
 use bevy::window::PrimaryWindow;
 use reverie_runtime::style::StyleWeights;
 
 use super::RecorderPlugin;
 use super::capture::CaptureClock;
+use crate::twin::{Twin, spawn_twin};
 
 /// Marks the camera whose view is recorded.
 ///
@@ -61,36 +58,21 @@ pub(super) fn attach(
         commands.entity(camera).insert((target, eye));
         return;
     }
-    let own = commands
-        .spawn((Camera { order: -1, is_active: false, ..default() }, target, eye, ChildOf(camera)))
-        .id();
-    // Only what shapes the picture: a game's own components on its camera stay unique.
-    commands.entity(camera).clone_with_opt_in(own, |builder| {
-        builder
-            .allow::<(Camera3d, Projection, Tonemapping, DebandDither, Exposure, ColorGrading)>();
-        builder.allow::<(Hdr, Msaa, DistanceFog, AmbientLight, EnvironmentMapLight)>();
-    });
+    spawn_twin(
+        &mut commands,
+        camera,
+        (Camera { order: -1, is_active: false, ..default() }, target, eye),
+    );
 }
 
-/// Lets the eye draw only in frames that are recorded, and keeps its projection that of the marked camera.
+/// Lets the recorder's own camera draw only in frames that are recorded.
 pub(super) fn wake(
     clock: Res<CaptureClock>,
-    mut eyes: Query<(Entity, &Eye, &mut Camera, &mut Projection)>,
-    marked: Query<Ref<Projection>, (With<RecordCamera>, Without<Eye>)>,
+    mut eyes: Query<&mut Camera, (With<Eye>, With<Twin>)>,
 ) {
-    for (entity, eye, mut camera, mut projection) in &mut eyes {
-        if entity == eye.marked {
-            continue;
-        }
+    for mut camera in &mut eyes {
         if camera.is_active != clock.due {
             camera.is_active = clock.due;
-        }
-        if let Ok(source) = marked.get(eye.marked)
-            && let (Projection::Perspective(to), Projection::Perspective(from)) =
-                (&mut *projection, &*source)
-            && to.fov != from.fov
-        {
-            to.fov = from.fov;
         }
     }
 }

@@ -33,6 +33,7 @@ pub use headless::{headless, prepare_to_step};
 
 use crate::action::PlayerAction;
 use crate::shadow::{ShadowPlugin, ShadowSystems};
+use crate::twin::sync_twins;
 
 /// When episodes begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,9 +81,7 @@ impl Default for RecorderPlugin {
 
 impl Plugin for RecorderPlugin {
     fn build(&self, app: &mut App) {
-        if !app.is_plugin_added::<ShadowPlugin>() {
-            app.add_plugins(ShadowPlugin);
-        }
+        app.add_plugins(ShadowPlugin);
         if self.lockstep {
             app.insert_resource(bevy::time::TimeUpdateStrategy::FixedTimesteps(
                 self.ticks_per_frame.max(1),
@@ -99,7 +98,7 @@ impl Plugin for RecorderPlugin {
             .add_systems(
                 PostUpdate,
                 (
-                    (camera::attach, capture::decide, camera::wake)
+                    (camera::attach, capture::decide, camera::wake, sync_twins)
                         .chain()
                         .before(bevy::camera::CameraUpdateSystems)
                         .before(TransformSystems::Propagate),

@@ -38,6 +38,9 @@ pub struct ShadowPlugin;
 
 impl Plugin for ShadowPlugin {
     fn build(&self, app: &mut App) {
+        if app.world().contains_resource::<ShadowClock>() {
+            return;
+        }
         app.init_resource::<ShadowClock>()
             .init_resource::<ShapeCache>()
             .configure_sets(PostUpdate, ShadowSystems.after(TransformSystems::Propagate))
@@ -52,6 +55,6 @@ impl Plugin for ShadowPlugin {
     }
 
     fn is_unique(&self) -> bool {
-        true
+        false
     }
 }

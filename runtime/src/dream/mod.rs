@@ -96,8 +96,15 @@ impl DreamHandle {
             frames: made,
             status: status.clone(),
         };
-        let thread = std::thread::Builder::new().name("dream".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { requests: Some(requests), stale_requests: taken, frames, status, thread: Some(thread) })
+        let thread =
+            std::thread::Builder::new().name("dream".to_owned()).spawn(move || worker.run())?;
+        Ok(Self {
+            requests: Some(requests),
+            stale_requests: taken,
+            frames,
+            status,
+            thread: Some(thread),
+        })
     }
 
     /// Asks for a picture; replaces a request that was not taken yet. Never blocks.

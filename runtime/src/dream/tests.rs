@@ -12,7 +12,8 @@ use crate::request::FrameSource;
 use crate::style::StyleWeights;
 
 fn request(id: u64) -> DreamRequest {
-    let camera = CameraPose { world_from_camera: Pose::new(Quat::IDENTITY, Vec3::Y), vertical_fov_rad: 1.0 };
+    let camera =
+        CameraPose { world_from_camera: Pose::new(Quat::IDENTITY, Vec3::Y), vertical_fov_rad: 1.0 };
     DreamRequest {
         id,
         snapshot: Arc::new(ShadowSnapshot {
@@ -65,7 +66,8 @@ fn spawn<F>(act: impl Fn() -> F + Send + 'static) -> DreamHandle
 where
     F: FnMut(&DreamRequest) -> Result<(), ModelError> + 'static,
 {
-    let build: ModelBuilder = Box::new(move || Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act()))));
+    let build: ModelBuilder =
+        Box::new(move || Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act()))));
     DreamHandle::spawn(DreamConfig { width: 16, height: 16, restarts: 2 }, build).unwrap()
 }
 
@@ -125,12 +127,15 @@ fn a_panic_costs_a_frame_and_the_third_one_the_model() {
 
 #[test]
 fn a_model_that_cannot_be_loaded_leaves_shadow_paint_and_the_reason() {
-    let build: ModelBuilder = Box::new(|| crate::model::load_model("nowhere.world.ron".as_ref(), &Default::default()));
+    let build: ModelBuilder =
+        Box::new(|| crate::model::load_model("nowhere.world.ron".as_ref(), &Default::default()));
     let handle = DreamHandle::spawn(DreamConfig::default(), build).unwrap();
     handle.request(request(1));
     let frame = frame(&handle);
     assert_eq!((frame.width, frame.source), (128, FrameSource::ShadowPaint));
-    let DreamState::Fallback { why } = handle.status().state else { panic!("{:?}", handle.status()) };
+    let DreamState::Fallback { why } = handle.status().state else {
+        panic!("{:?}", handle.status())
+    };
     assert!(why.contains("nowhere.world.ron") && why.lines().count() == 1, "{why}");
 }
 

@@ -72,7 +72,9 @@ pub enum ModelError {
         source: RequestFault,
     },
     /// NaN or Inf in a picture; the model's past was forgotten.
-    #[error("the model produced {count} values that are not numbers in frame {request_id}; its past was reset")]
+    #[error(
+        "the model produced {count} values that are not numbers in frame {request_id}; its past was reset"
+    )]
     NotANumber {
         /// Values.
         count: usize,
@@ -108,7 +110,10 @@ pub struct LoadOptions {
 ///
 /// # Errors
 /// Card or weights are missing or damaged, or this build cannot run them.
-pub fn load_model(card_path: &Path, options: &LoadOptions) -> Result<Box<dyn WorldModel>, ModelError> {
+pub fn load_model(
+    card_path: &Path,
+    options: &LoadOptions,
+) -> Result<Box<dyn WorldModel>, ModelError> {
     let card = ModelCard::load(card_path)?;
     #[cfg(feature = "tch")]
     {

@@ -10,7 +10,12 @@ type Result<T> = std::result::Result<T, TchError>;
 ///
 /// # Errors
 /// Shapes differ.
-pub fn loss(predicted: &Tensor, target: &Tensor, l1_weight: f64, gradient_weight: f64) -> Result<Tensor> {
+pub fn loss(
+    predicted: &Tensor,
+    target: &Tensor,
+    l1_weight: f64,
+    gradient_weight: f64,
+) -> Result<Tensor> {
     let error = predicted.f_sub(target)?;
     let mut sum = error.f_square()?.f_mean(Kind::Float)?;
     if l1_weight > 0.0 {

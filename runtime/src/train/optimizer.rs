@@ -85,11 +85,16 @@ impl Optimizer {
         }
         self.steps += 1;
         let _ = gradient.f_mul_scalar_(CLIP_NORM / norm.max(CLIP_NORM))?;
-        let _ = self.first.f_mul_scalar_(BETAS.0)?.f_add_(&gradient.f_mul_scalar(1.0 - BETAS.0)?)?;
-        let _ = self.second.f_mul_scalar_(BETAS.1)?.f_addcmul_(&gradient.f_mul_scalar(1.0 - BETAS.1)?, &gradient)?;
+        let _ =
+            self.first.f_mul_scalar_(BETAS.0)?.f_add_(&gradient.f_mul_scalar(1.0 - BETAS.0)?)?;
+        let _ = self
+            .second
+            .f_mul_scalar_(BETAS.1)?
+            .f_addcmul_(&gradient.f_mul_scalar(1.0 - BETAS.1)?, &gradient)?;
         let correct = |beta: f64| 1.0 - beta.powf(self.steps as f64);
         let deviation = self.second.f_div_scalar(correct(BETAS.1))?.f_sqrt()?.f_add_scalar(1e-8)?;
-        let update = self.first.f_div(&deviation)?.f_mul_scalar(learning_rate / correct(BETAS.0))?;
+        let update =
+            self.first.f_div(&deviation)?.f_mul_scalar(learning_rate / correct(BETAS.0))?;
         let _ = self.weights.f_mul_scalar_(1.0 - learning_rate * weight_decay)?.f_sub_(&update)?;
         // A young average follows faster, so that it does not remember the random start.
         let decay = ema_decay.min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));

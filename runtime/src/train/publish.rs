@@ -53,7 +53,8 @@ pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
                 }
                 none => none.insert(ShadowView::new(&snapshot, &style, width, height, true)),
             };
-            let rgb: Vec<f32> = episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+            let rgb: Vec<f32> =
+                episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
             look.write(&view.maps, &rgb, &view.paint, |_| 1.0);
         }
         let texels = look.texels();
@@ -84,11 +85,17 @@ pub fn publish(
 ) -> Result<PathBuf, TrainError> {
     let mut weights = Weights::new();
     for (name, shape, values) in optimizer.averaged()? {
-        weights.insert(name, WeightTensor { shape: shape.iter().map(|s| *s as usize).collect(), values });
+        weights.insert(
+            name,
+            WeightTensor { shape: shape.iter().map(|s| *s as usize).collect(), values },
+        );
     }
     for (index, look) in looks.iter().enumerate() {
         let values = look.texels().iter().flatten().copied().collect();
-        weights.insert(look_name(index), WeightTensor { shape: vec![LAYERS * LAYER_TEXELS, 4], values });
+        weights.insert(
+            look_name(index),
+            WeightTensor { shape: vec![LAYERS * LAYER_TEXELS, 4], values },
+        );
     }
     let file = format!("{}.safetensors", recipe.name);
     let sha256 = write_weights(recipe.out.join(&file), &weights, Precision::Bf16)?;
@@ -104,7 +111,11 @@ pub fn publish(
         materials: names(&MATERIAL_NAMES),
         styles: names(&STYLE_NAMES),
         looks: looks.len() as u32,
-        sampler: Sampler { steps: 1, default_condition_strength: 1.0, context_noise: CONTEXT_NOISE },
+        sampler: Sampler {
+            steps: 1,
+            default_condition_strength: 1.0,
+            context_noise: CONTEXT_NOISE,
+        },
         provenance: Provenance {
             data: format!("{episodes} episodes from {}", folders(&recipe.data)),
             seed: recipe.seed,
@@ -124,6 +135,8 @@ pub fn publish(
 
 /// The last part of each folder: a card does not tell where a disk was mounted.
 fn folders(paths: &[PathBuf]) -> String {
-    let name = |p: &PathBuf| Path::new(p).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = |p: &PathBuf| {
+        Path::new(p).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }

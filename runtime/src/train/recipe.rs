@@ -184,7 +184,11 @@ impl Recipe {
             return wrong("minutes", self.minutes.to_string(), "it must be positive");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate < 1.0) {
-            return wrong("learning_rate", self.learning_rate.to_string(), "it must lie between 0 and 1");
+            return wrong(
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "it must lie between 0 and 1",
+            );
         }
         if !(0.0..1.0).contains(&self.ema_decay) {
             return wrong("ema_decay", self.ema_decay.to_string(), "it must lie in [0, 1)");
@@ -194,7 +198,11 @@ impl Recipe {
         }
         let network = &self.network;
         if network.channels.iter().any(|c| *c < 8 || c % 8 != 0 || *c > 4096) {
-            return wrong("network.channels", format!("{:?}", network.channels), "each must be a multiple of 8");
+            return wrong(
+                "network.channels",
+                format!("{:?}", network.channels),
+                "each must be a multiple of 8",
+            );
         }
         let s = &self.sampling;
         for (field, value) in [
@@ -243,6 +251,8 @@ mod tests {
     fn a_value_out_of_range_is_named() {
         assert!(load("(batch: 0)").unwrap_err().contains("batch is 0"));
         assert!(load("(device: \"tpu\")").unwrap_err().contains("device is tpu"));
-        assert!(load("(network: (channels: (63, 96, 192)))").unwrap_err().contains("network.channels"));
+        assert!(
+            load("(network: (channels: (63, 96, 192)))").unwrap_err().contains("network.channels")
+        );
     }
 }

@@ -39,7 +39,8 @@ pub fn draw_samples(
 ) -> Result<(), DataError> {
     let (width, height) = (episode.header().width as usize, episode.header().height as usize);
     let count = episode.len();
-    let mut targets: Vec<usize> = (0..sampling.per_visit).map(|_| rng.random_range(0..count)).collect();
+    let mut targets: Vec<usize> =
+        (0..sampling.per_visit).map(|_| rng.random_range(0..count)).collect();
     targets.sort_unstable();
     // Tints are open or given for the whole visit: paint, exemplars and condition must agree on it.
     let keep_tints = rng.random_bool(sampling.keep_tints);
@@ -56,7 +57,8 @@ pub fn draw_samples(
             }
             none => none.insert(ShadowView::new(&snapshot, &style, width, height, keep_tints)),
         };
-        let rgb: Vec<f32> = episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+        let rgb: Vec<f32> =
+            episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
         for _ in targets.iter().filter(|t| **t == frame) {
             out(one_sample(episode, sampling, rng, frame, view, &rgb, &drawn, &mut exemplars));
         }
@@ -86,14 +88,20 @@ fn one_sample(
     if rng.random_bool(sampling.no_exemplar) {
         candidates.exemplar.copy_from_slice(&view.paint);
     } else {
-        exemplars.read(&view.maps, &view.paint, &mut candidates.exemplar, &mut candidates.exemplar_confidence);
+        exemplars.read(
+            &view.maps,
+            &view.paint,
+            &mut candidates.exemplar,
+            &mut candidates.exemplar_confidence,
+        );
     }
     let cold = drawn.is_empty() || rng.random_bool(sampling.cold);
     let noisy = rng.random_bool(sampling.context_noise);
     let context_noise = if noisy && !cold { rng.random_range(0.0..1.0f32) } else { 0.0 };
     let mut last_frame = None;
     if !cold && !rng.random_bool(sampling.no_last) {
-        let stride = if rng.random_bool(0.6) { 1 } else { rng.random_range(1..=sampling.longest_stride) };
+        let stride =
+            if rng.random_bool(0.6) { 1 } else { rng.random_range(1..=sampling.longest_stride) };
         let at = frame.saturating_sub(stride).min(drawn.len() - 1);
         last_frame = Some(at);
         warp(
@@ -128,7 +136,8 @@ fn one_sample(
         sun_direction: view.scene().sun_direction,
         camera: view.camera,
         last_camera: last_frame.map(|f| episode.snapshot(f).camera),
-        dt_s: last_frame.map_or(0.0, |f| (episode.snapshot(frame).time_s - episode.snapshot(f).time_s) as f32),
+        dt_s: last_frame
+            .map_or(0.0, |f| (episode.snapshot(frame).time_s - episode.snapshot(f).time_s) as f32),
         context_noise,
         condition_strength: if blank { 0.0 } else { 1.0 },
         action: episode.action(frame),

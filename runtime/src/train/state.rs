@@ -63,8 +63,13 @@ pub fn save(path: &Path, optimizer: &Optimizer, ledger: &Ledger) -> Result<(), S
     let io = |source| StateError::Io { action: "write", path: path.to_owned(), source };
     let mut stored = Vec::new();
     for (name, tensor) in parts(optimizer) {
-        let values: Vec<f32> = Vec::try_from(tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
-        stored.push((name, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()));
+        let values: Vec<f32> =
+            Vec::try_from(tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
+        stored.push((
+            name,
+            values.len(),
+            values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
+        ));
     }
     let mut views = Vec::new();
     for (name, count, bytes) in &stored {
@@ -73,8 +78,10 @@ pub fn save(path: &Path, optimizer: &Optimizer, ledger: &Ledger) -> Result<(), S
         views.push((*name, view));
     }
     let ledger = ron::to_string(ledger).map_err(|e| io(std::io::Error::other(e)))?;
-    let text = HashMap::from([("ledger".to_owned(), ledger), ("layout".to_owned(), layout(optimizer))]);
-    let bytes = serialize(views, Some(text)).map_err(|e| io(std::io::Error::other(e.to_string())))?;
+    let text =
+        HashMap::from([("ledger".to_owned(), ledger), ("layout".to_owned(), layout(optimizer))]);
+    let bytes =
+        serialize(views, Some(text)).map_err(|e| io(std::io::Error::other(e.to_string())))?;
     write_atomically(path, &bytes).map_err(io)
 }
 
@@ -87,7 +94,9 @@ pub fn load(path: &Path, optimizer: &mut Optimizer) -> Result<Option<Ledger>, St
     let bytes = match read_limited(path, MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StateError::Io { action: "read", path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(StateError::Io { action: "read", path: path.to_owned(), source });
+        }
     };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| unfit(e.to_string()))?;
     let text = header.metadata().clone().unwrap_or_default();
@@ -124,5 +133,10 @@ fn parts(optimizer: &Optimizer) -> [(&'static str, Tensor); 4] {
 }
 
 fn layout(optimizer: &Optimizer) -> String {
-    optimizer.layout().iter().map(|(name, shape)| format!("{name}{shape:?}")).collect::<Vec<_>>().join(";")
+    optimizer
+        .layout()
+        .iter()
+        .map(|(name, shape)| format!("{name}{shape:?}"))
+        .collect::<Vec<_>>()
+        .join(";")
 }

@@ -72,7 +72,9 @@ pub enum TrainError {
         device: String,
     },
     /// The run does not converge.
-    #[error("{steps} steps in a row had a loss that is not a number; lower learning_rate (it is {learning_rate})")]
+    #[error(
+        "{steps} steps in a row had a loss that is not a number; lower learning_rate (it is {learning_rate})"
+    )]
     Diverged {
         /// How many.
         steps: u32,
@@ -125,8 +127,10 @@ pub fn train(
         tch::set_num_threads(recipe.threads as i32);
     }
     tch::manual_seed(recipe.seed as i64 & i64::MAX);
-    std::fs::create_dir_all(&recipe.out)
-        .map_err(|source| TrainError::Io { action: format!("create {}", recipe.out.display()), source })?;
+    std::fs::create_dir_all(&recipe.out).map_err(|source| TrainError::Io {
+        action: format!("create {}", recipe.out.display()),
+        source,
+    })?;
     let (episodes, size) = find_episodes(recipe)?;
     let store = VarStore::new(device);
     let net = Unet::new(&store.root(), &recipe.network);
@@ -136,8 +140,9 @@ pub fn train(
     ledger.runs += 1;
     let looks = gather_looks(&episodes)?;
     let episodes = Arc::new(episodes);
-    let loader = Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
-        .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let loader =
+        Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
+            .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
     let mut shuffle: Vec<Sample> = Vec::with_capacity(SHUFFLE);
 
@@ -148,7 +153,8 @@ pub fn train(
         let batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let learning_rate = learning_rate(recipe, optimizer.steps, done);
-        let value = step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
+        let value =
+            step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
         if value.is_finite() {
             bad_steps = 0;
             recent += value;
@@ -156,7 +162,10 @@ pub fn train(
         } else {
             bad_steps += 1;
             if bad_steps >= MOST_BAD_STEPS {
-                return Err(TrainError::Diverged { steps: bad_steps, learning_rate: recipe.learning_rate });
+                return Err(TrainError::Diverged {
+                    steps: bad_steps,
+                    learning_rate: recipe.learning_rate,
+                });
             }
         }
         ledger.steps = optimizer.steps;
@@ -167,9 +176,16 @@ pub fn train(
             let mean = recent / recent_steps as f64;
             ledger.losses.push((ledger.steps, mean));
             (recent, recent_steps) = (0.0, 0);
-            let samples_per_s = (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
+            let samples_per_s =
+                (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
             window = (Instant::now(), ledger.samples);
-            report(&Progress { ledger: ledger.clone(), loss: mean, learning_rate, samples_per_s, done });
+            report(&Progress {
+                ledger: ledger.clone(),
+                loss: mean,
+                learning_rate,
+                samples_per_s,
+                done,
+            });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -188,7 +204,8 @@ fn find_episodes(recipe: &Recipe) -> Result<(Vec<PathBuf>, (u32, u32)), TrainErr
         episodes.extend(list_episodes(folder)?);
     }
     let Some(first) = episodes.first() else {
-        let folders = recipe.data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
+        let folders =
+            recipe.data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(TrainError::NoEpisodes { folders });
     };
     let episode = Episode::open(first)?;
@@ -242,12 +259,20 @@ fn step(
             .collect::<Result<_, _>>()?;
         Ok(Tensor::f_stack(&parts, 0)?.f_to_device(device)?.f_permute([0, 3, 1, 2])?)
     };
-    let maps = picture(batch.iter().map(|s| s.maps.as_slice()).collect(), CHANNELS as i64)?.f_to_kind(kind)?;
+    let maps = picture(batch.iter().map(|s| s.maps.as_slice()).collect(), CHANNELS as i64)?
+        .f_to_kind(kind)?;
     let target = picture(batch.iter().map(|s| s.target.as_slice()).collect(), 3)?;
     let globals: Vec<f32> = batch.iter().flat_map(|s| s.globals).collect();
-    let globals = Tensor::f_from_slice(&globals)?.f_view([count, GLOBALS as i64])?.f_to_device(device)?;
+    let globals =
+        Tensor::f_from_slice(&globals)?.f_view([count, GLOBALS as i64])?.f_to_device(device)?;
     let levels: Vec<f32> = (0..count)
-        .map(|_| if rng.random_bool(recipe.sampling.pure_noise) { 1.0 } else { rng.random_range(0.02..1.0) })
+        .map(|_| {
+            if rng.random_bool(recipe.sampling.pure_noise) {
+                1.0
+            } else {
+                rng.random_range(0.02..1.0)
+            }
+        })
         .collect();
     let levels = Tensor::f_from_slice(&levels)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
     let noise = target.f_randn_like()?;

@@ -71,7 +71,10 @@ pub fn load(
         let texels = tensor.values.chunks_exact(4).map(|t| [t[0], t[1], t[2], t[3]]).collect();
         looks.push(Exemplars::from_texels(texels).ok_or_else(|| ModelError::Unsupported {
             card: card_path.to_owned(),
-            what: format!("its {} has negative weights; train or download it again", look_name(index)),
+            what: format!(
+                "its {} has negative weights; train or download it again",
+                look_name(index)
+            ),
         })?);
     }
     Ok((Loaded { unet, store }, looks))
@@ -94,10 +97,16 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
     let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
     let a = &card.architecture;
     if a.kind != KIND {
-        return Err(unsupported(format!("architecture `{}` is unknown; this program runs `{KIND}`", a.kind)));
+        return Err(unsupported(format!(
+            "architecture `{}` is unknown; this program runs `{KIND}`",
+            a.kind
+        )));
     }
     if a.width % 8 != 0 || a.height % 8 != 0 || a.width == 0 || a.height == 0 {
-        return Err(unsupported(format!("{}×{} pixels; both must be multiples of 8", a.width, a.height)));
+        return Err(unsupported(format!(
+            "{}×{} pixels; both must be multiples of 8",
+            a.width, a.height
+        )));
     }
     for (what, found, expected) in [
         ("condition", &card.condition, CHANNEL_NAMES.as_slice()),
@@ -106,15 +115,21 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
         ("styles", &card.styles, STYLE_NAMES.as_slice()),
     ] {
         if found.iter().map(String::as_str).ne(expected.iter().copied()) {
-            return Err(unsupported(format!("its `{what}` differs from this program's; train it again")));
+            return Err(unsupported(format!(
+                "its `{what}` differs from this program's; train it again"
+            )));
         }
     }
-    let (Ok(channels), Ok(blocks)) = (a.channels.clone().try_into(), a.blocks.clone().try_into()) else {
+    let (Ok(channels), Ok(blocks)) = (a.channels.clone().try_into(), a.blocks.clone().try_into())
+    else {
         return Err(unsupported("a `unet-s` has three levels of channels and blocks".to_owned()));
     };
     let config = UnetConfig { channels, blocks, head_channels: a.head_channels };
     if config.channels.iter().any(|c| *c < 8 || c % 8 != 0) || config.head_channels < 1 {
-        return Err(unsupported(format!("channels {:?} must be positive multiples of 8", config.channels)));
+        return Err(unsupported(format!(
+            "channels {:?} must be positive multiples of 8",
+            config.channels
+        )));
     }
     Ok(config)
 }

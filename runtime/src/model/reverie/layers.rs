@@ -116,7 +116,8 @@ impl Block {
     /// `x` is [batch, channels, height, width], `globals` [batch, globals].
     pub fn forward(&self, x: &Tensor, globals: &Tensor) -> Result<Tensor> {
         let map = |t: Tensor| t.f_unsqueeze(-1)?.f_unsqueeze(-1);
-        let (scale, shift) = (map(self.scale.forward(globals)?)?, map(self.shift.forward(globals)?)?);
+        let (scale, shift) =
+            (map(self.scale.forward(globals)?)?, map(self.shift.forward(globals)?)?);
         let h = self.first.forward(&x.f_relu()?)?;
         let h = shift.f_addcmul(&h, &scale)?.f_relu_()?;
         x.f_add(&self.second.forward(&h)?)
@@ -142,4 +143,3 @@ pub fn depth_to_space(x: &Tensor) -> Result<Tensor> {
         .f_reshape([b, 2 * h, 2 * w, c / 4])?
         .f_permute([0, 3, 1, 2])
 }
-

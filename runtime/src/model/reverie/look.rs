@@ -19,7 +19,11 @@ const QUANTILES: usize = 9;
 ///
 /// # Errors
 /// The prompt is not a readable picture.
-pub fn choose(looks: &[Exemplars], seed: u64, prompt: Option<&Path>) -> Result<Exemplars, ModelError> {
+pub fn choose(
+    looks: &[Exemplars],
+    seed: u64,
+    prompt: Option<&Path>,
+) -> Result<Exemplars, ModelError> {
     let Some(path) = prompt else {
         return Ok(match looks.len() {
             0 => Exemplars::new(),
@@ -31,7 +35,8 @@ pub fn choose(looks: &[Exemplars], seed: u64, prompt: Option<&Path>) -> Result<E
         .map_err(|source| ModelError::Prompt { path: path.to_owned(), source })?
         .thumbnail(64, 64)
         .to_rgb8();
-    let pixels: Vec<[f32; 3]> = picture.pixels().map(|p| p.0.map(|b| f32::from(b) / 255.0)).collect();
+    let pixels: Vec<[f32; 3]> =
+        picture.pixels().map(|p| p.0.map(|b| f32::from(b) / 255.0)).collect();
     let wanted = palette(&pixels);
     let distance = |look: &Exemplars| -> f32 {
         palette(&colours(look)).iter().zip(&wanted).map(|(a, b)| (a - b).powi(2)).sum()
@@ -48,8 +53,9 @@ fn colours(look: &Exemplars) -> Vec<[f32; 3]> {
         .filter_map(|layer| {
             let coarsest = look.texels()[(layer + 1) * LAYER_TEXELS - 1];
             let albedo = MATERIAL_ALBEDO[layer / 2];
-            (coarsest[3] > 0.0)
-                .then(|| std::array::from_fn(|c| (linear_to_srgb(albedo[c]) * coarsest[c].exp()).min(1.0)))
+            (coarsest[3] > 0.0).then(|| {
+                std::array::from_fn(|c| (linear_to_srgb(albedo[c]) * coarsest[c].exp()).min(1.0))
+            })
         })
         .collect()
 }

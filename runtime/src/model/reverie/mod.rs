@@ -61,7 +61,11 @@ impl ReverieModel {
     ///
     /// # Errors
     /// The card asks for another layout, or the weights are missing or damaged.
-    pub fn load(card_path: &Path, card: ModelCard, options: &LoadOptions) -> Result<Self, ModelError> {
+    pub fn load(
+        card_path: &Path,
+        card: ModelCard,
+        options: &LoadOptions,
+    ) -> Result<Self, ModelError> {
         let device = best_device();
         if device == Device::Cpu {
             tch::set_num_threads(options.threads.unwrap_or(1).max(1) as i32);
@@ -110,7 +114,12 @@ impl ReverieModel {
     ///
     /// # Errors
     /// The request is not sane, or `rgb` has another size than the model.
-    pub fn prompt(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: f32) -> Result<(), ModelError> {
+    pub fn prompt(
+        &mut self,
+        request: &DreamRequest,
+        rgb: Vec<f32>,
+        trust: f32,
+    ) -> Result<(), ModelError> {
         self.draw(request)?;
         self.commit(request, rgb, trust);
         Ok(())
@@ -120,10 +129,14 @@ impl ReverieModel {
         let mut snapshot = (*request.snapshot).clone();
         check_request(&mut snapshot)
             .map_err(|source| ModelError::Request { request_id: request.id, source })?;
-        let (width, height) = (self.card.architecture.width as usize, self.card.architecture.height as usize);
+        let (width, height) =
+            (self.card.architecture.width as usize, self.card.architecture.height as usize);
         match &mut self.view {
             Some(view) => view.draw(&snapshot, &request.style, width, height, self.keep_tints),
-            none => *none = Some(ShadowView::new(&snapshot, &request.style, width, height, self.keep_tints)),
+            none => {
+                *none =
+                    Some(ShadowView::new(&snapshot, &request.style, width, height, self.keep_tints))
+            }
         }
         Ok(())
     }
@@ -159,7 +172,11 @@ impl ReverieModel {
             camera: view.camera,
             last_camera,
             dt_s: self.last_time_s.map_or(0.0, |t| (request.snapshot.time_s - t) as f32),
-            context_noise: if last_camera.is_some() { self.card.sampler.context_noise } else { 0.0 },
+            context_noise: if last_camera.is_some() {
+                self.card.sampler.context_noise
+            } else {
+                0.0
+            },
             condition_strength: request.condition_strength,
             action: request.action,
             has_key,
@@ -168,21 +185,26 @@ impl ReverieModel {
     }
 
     fn denoise(&self, globals: &[f32; GLOBALS]) -> Result<Vec<f32>, ModelError> {
-        let (w, h) = (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
+        let (w, h) =
+            (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
         let _guard = tch::no_grad_guard();
         let maps = Tensor::f_from_slice(&self.maps)?
             .f_view([1, h, w, CHANNELS as i64])?
             .f_to_kind(self.kind)?
             .f_to_device(self.device)?
             .f_permute([0, 3, 1, 2])?;
-        let globals = Tensor::f_from_slice(globals)?.f_view([1, GLOBALS as i64])?.f_to_device(self.device)?;
+        let globals =
+            Tensor::f_from_slice(globals)?.f_view([1, GLOBALS as i64])?.f_to_device(self.device)?;
         // Drawn on the CPU, so that a seed means the same on every device.
-        tch::manual_seed((self.seed ^ self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as i64 & i64::MAX);
+        tch::manual_seed(
+            (self.seed ^ self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as i64 & i64::MAX,
+        );
         let noise = Tensor::f_randn([1, h, w, 3], (Kind::Float, Device::Cpu))?
             .f_to_device(self.device)?
             .f_permute([0, 3, 1, 2])?;
         let x = sample(&self.net.unet, &noise, &maps, &globals, self.steps)?;
-        let rgb = x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+        let rgb =
+            x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
     }
 }

@@ -92,7 +92,13 @@ impl Unet {
     ///
     /// # Errors
     /// Shapes that do not fit, or no memory.
-    pub fn forward(&self, noisy: &Tensor, maps: &Tensor, globals: &Tensor, noise_level: &Tensor) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        noisy: &Tensor,
+        maps: &Tensor,
+        globals: &Tensor,
+        noise_level: &Tensor,
+    ) -> Result<Tensor> {
         let x = Tensor::f_cat(&[maps.shallow_clone(), noisy.f_to_kind(maps.kind())?], 1)?;
         let embedded = Tensor::f_cat(&[globals, noise_level], 1)?.f_to_kind(maps.kind())?;
         let embedded = self.embed[0].forward(&embedded)?.f_relu_()?;
@@ -110,7 +116,11 @@ impl Unet {
         let h = run(&self.up[1], self.grow[1].forward(&h)?)?;
         let h = Tensor::f_cat(&[depth_to_space(&h)?, skip0], 1)?;
         let h = run(&self.up[0], self.grow[0].forward(&h)?)?;
-        let h = self.full.forward(&x)?.f_add_(&depth_to_space(&self.unpack.forward(&h)?)?)?.f_relu_()?;
+        let h = self
+            .full
+            .forward(&x)?
+            .f_add_(&depth_to_space(&self.unpack.forward(&h)?)?)?
+            .f_relu_()?;
         let h = self.head[0].forward(&h)?.f_relu_()?;
         let h = self.head[1].forward(&h)?.f_relu_()?;
         gate(&self.out.forward(&h)?, maps)
@@ -147,6 +157,10 @@ fn gate(out: &Tensor, maps: &Tensor) -> Result<Tensor> {
     let bias = Tensor::f_from_slice(&GATE_BIAS)?.f_to_device(out.device())?;
     let mask = candidates.f_select(4, 3)?.f_clamp(1e-4, 1.0)?.f_log()?.f_add_(&bias)?;
     let gates = out.f_narrow(3, 0, GATES)?.f_add(&mask)?.f_softmax(3, Kind::Float)?;
-    let chosen = gates.f_unsqueeze(4)?.f_mul(&candidates)?.f_sum_dim_intlist([3i64].as_slice(), false, Kind::Float)?;
+    let chosen = gates.f_unsqueeze(4)?.f_mul(&candidates)?.f_sum_dim_intlist(
+        [3i64].as_slice(),
+        false,
+        Kind::Float,
+    )?;
     chosen.f_narrow(3, 0, 3)?.f_add(&out.f_narrow(3, GATES, 3)?)?.f_permute([0, 3, 1, 2])
 }

@@ -1,0 +1,91 @@
+//! Everything measurable, as Bevy diagnostics.
+
+use std::time::Instant;
+
+use bevy::diagnostic::{
+    Diagnostic, DiagnosticPath, Diagnostics, DiagnosticsStore, FrameTimeDiagnosticsPlugin,
+    RegisterDiagnostic,
+};
+use bevy::prelude::*;
+use reverie_runtime::frame::StageTimes;
+
+use crate::dream::{Dream, NeuralPicture};
+
+/// Pictures of the model per second.
+pub const MODEL_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/fps");
+/// From a request's making to its taking.
+pub const WAIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/wait_ms");
+/// Shadow raster, sun visibility and paint.
+pub const RASTER_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/raster_ms");
+/// Reprojection of past frames and packing of the condition.
+pub const CONDITION_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/condition_ms");
+/// All denoising steps.
+pub const DENOISE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/denoise_ms");
+/// From tensor to bytes, and what is kept for later frames.
+pub const COMMIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/commit_ms");
+/// Age of the state on screen, each display frame.
+pub const SOURCE_AGE_MS: DiagnosticPath =
+    DiagnosticPath::const_new("reverie/latency/source_age_ms");
+/// From the player's input to the finished picture that shows it.
+pub const INPUT_TO_FRAME_MS: DiagnosticPath =
+    DiagnosticPath::const_new("reverie/latency/input_to_frame_ms");
+/// Pictures that shadow paint made since the start.
+pub const FALLBACK_FRAMES: DiagnosticPath = DiagnosticPath::const_new("reverie/fallback_frames");
+/// Requests that the model refused since the start.
+pub const REFUSED_REQUESTS: DiagnosticPath = DiagnosticPath::const_new("reverie/refused_requests");
+
+/// Paths of [`StageTimes::stages`], in its order.
+pub const STAGES: [DiagnosticPath; 5] = [WAIT_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, COMMIT_MS];
+
+/// Registers and feeds all paths.
+pub(crate) struct DiagnosticsPlugin;
+
+impl Plugin for DiagnosticsPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<DiagnosticsStore>();
+        let in_ms = STAGES.into_iter().chain([SOURCE_AGE_MS, INPUT_TO_FRAME_MS]);
+        for path in in_ms {
+            app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
+        }
+        for path in [MODEL_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS] {
+            app.register_diagnostic(Diagnostic::new(path));
+        }
+        if !app.is_plugin_added::<FrameTimeDiagnosticsPlugin>() {
+            app.add_plugins(FrameTimeDiagnosticsPlugin::default());
+        }
+    }
+}
+
+/// Feeds the diagnostics; runs after pictures were taken.
+pub(crate) fn measure(
+    cameras: Query<(&Dream, &NeuralPicture)>,
+    mut diagnostics: Diagnostics,
+    mut last: Local<Option<(u64, Instant)>>,
+) {
+    let Some((dream, picture)) = cameras.iter().next() else { return };
+    let Some(frame) = &picture.frame else { return };
+    let milliseconds =
+        |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
+    diagnostics.add_measurement(&SOURCE_AGE_MS, || milliseconds(frame.input_at, Instant::now()));
+    diagnostics.add_measurement(&FALLBACK_FRAMES, || dream.status().fallback_frames as f64);
+    diagnostics.add_measurement(&REFUSED_REQUESTS, || dream.status().refused as f64);
+    if last.is_some_and(|(serial, _)| serial == picture.serial) {
+        return;
+    }
+    if let Some((_, finished_at)) = *last {
+        let seconds = frame.finished_at.saturating_duration_since(finished_at).as_secs_f64();
+        if seconds > 0.0 {
+            diagnostics.add_measurement(&MODEL_FPS, || 1.0 / seconds);
+        }
+    }
+    *last = Some((picture.serial, frame.finished_at));
+    diagnostics
+        .add_measurement(&INPUT_TO_FRAME_MS, || milliseconds(frame.input_at, frame.finished_at));
+    measure_stages(&frame.times, &mut diagnostics);
+}
+
+fn measure_stages(times: &StageTimes, diagnostics: &mut Diagnostics) {
+    for (path, (_, milliseconds)) in STAGES.iter().zip(times.stages()) {
+        diagnostics.add_measurement(path, || f64::from(milliseconds));
+    }
+}

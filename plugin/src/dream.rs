@@ -1,0 +1,232 @@
+//! The bridge between the game and the dream thread: states out, pictures in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use reverie_guard::ShadowSnapshot;
+use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
+use reverie_runtime::frame::NeuralFrame;
+use reverie_runtime::model::LoadOptions;
+use reverie_runtime::request::DreamRequest;
+
+use crate::action::{ActionTally, PlayerAction};
+use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
+use crate::shadow::ShadowReader;
+
+/// How often a failed model is built again.
+const RESTARTS: u32 = 3;
+/// A picture that takes longer in lockstep is given up.
+const LOCKSTEP_LIMIT: Duration = Duration::from_secs(30);
+
+/// The newest picture of a neural camera, on the camera's entity.
+#[derive(Component, Debug, Clone, Default)]
+pub struct NeuralPicture {
+    /// `None` before the first one.
+    pub frame: Option<NeuralFrame>,
+    /// Rises with each picture.
+    pub serial: u64,
+}
+
+/// The dream thread of a neural camera, and what it was started with.
+#[derive(Component)]
+pub struct Dream {
+    handle: DreamHandle,
+    started_with: NeuralCamera,
+    next_id: u64,
+    /// Since the last request.
+    fresh: ActionTally,
+    /// Told by the request that is still waiting to be taken.
+    waiting: ActionTally,
+    /// As last read, once a frame.
+    status: DreamStatus,
+    reported: Reported,
+}
+
+/// What was told in the log already.
+#[derive(Default)]
+struct Reported {
+    fallback: bool,
+    dreaming: bool,
+    failure: Option<String>,
+}
+
+impl Dream {
+    fn start(camera: &NeuralCamera) -> std::io::Result<Self> {
+        let model = camera.model.clone();
+        let options = LoadOptions {
+            seed: camera.seed,
+            steps: camera.steps,
+            prompt: camera.prompt.clone(),
+            threads: None,
+        };
+        let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
+        let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;
+        Ok(Self {
+            handle,
+            started_with: camera.clone(),
+            next_id: 1,
+            fresh: ActionTally::default(),
+            waiting: ActionTally::default(),
+            status: DreamStatus::default(),
+            reported: Reported::default(),
+        })
+    }
+
+    /// What the thread is doing: model, state, counts.
+    pub fn status(&self) -> &DreamStatus {
+        &self.status
+    }
+
+    fn fits(&self, camera: &NeuralCamera) -> bool {
+        let old = &self.started_with;
+        old.model.is_same(&camera.model)
+            && (old.seed, old.steps, &old.prompt) == (camera.seed, camera.steps, &camera.prompt)
+    }
+
+    /// Says once what a player or developer should know.
+    fn report(&mut self) {
+        match &self.status.state {
+            DreamState::Fallback { why } if !self.reported.fallback => {
+                warn!("neural camera shows shadow paint: {why}");
+                self.reported.fallback = true;
+            }
+            DreamState::Dreaming if !self.reported.dreaming => {
+                info!("neural camera dreams with {}", self.status.model);
+                self.reported.dreaming = true;
+            }
+            _ => {}
+        }
+        if self.status.last_failure != self.reported.failure {
+            self.reported.failure.clone_from(&self.status.last_failure);
+            if let (Some(what), DreamState::Loading | DreamState::Dreaming) =
+                (&self.reported.failure, &self.status.state)
+            {
+                warn!("world model: {what}");
+            }
+        }
+    }
+}
+
+/// Starts a thread for each neural camera, and another one when its model changes.
+pub(crate) fn start_dreams(
+    mut commands: Commands,
+    cameras: Query<(Entity, &NeuralCamera, Option<&Dream>), Changed<NeuralCamera>>,
+    all: Query<(), With<NeuralCamera>>,
+    orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
+) {
+    for entity in &orphans {
+        commands.entity(entity).remove::<(Dream, NeuralPicture)>();
+    }
+    if all.iter().len() > 1 {
+        warn_once!(
+            "more than one neural camera: each runs a model of its own, which few machines can carry"
+        );
+    }
+    for (entity, camera, dream) in &cameras {
+        if dream.is_some_and(|dream| dream.fits(camera)) {
+            continue;
+        }
+        match Dream::start(camera) {
+            Ok(dream) => {
+                commands.entity(entity).insert((dream, NeuralPicture::default()));
+            }
+            Err(error) => error_once!("no neural picture: the system gives no thread: {error}"),
+        }
+    }
+}
+
+/// Notes each tick's intent, after the game's logic has used it.
+pub(crate) fn tally_action(action: Res<PlayerAction>, mut dreams: Query<&mut Dream>) {
+    for mut dream in &mut dreams {
+        dream.fresh.add(&action);
+    }
+}
+
+/// Takes the newest pictures, then asks for the state of this frame.
+pub(crate) fn exchange(
+    mut cameras: Query<(Entity, &mut NeuralCamera, &mut Dream, &mut NeuralPicture, &Camera)>,
+    mut shadow: ShadowReader,
+) {
+    for (entity, mut camera, mut dream, mut picture, view) in &mut cameras {
+        let dream = &mut *dream;
+        dream.status = dream.handle.status();
+        dream.report();
+        if let Some(frame) = dream.handle.newest_frame() {
+            show(&mut picture, frame);
+        }
+        if !camera.enabled || !view.is_active {
+            continue;
+        }
+        let mut snapshot = match shadow.snapshot(entity) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                warn_once!("no neural picture: {error}");
+                continue;
+            }
+        };
+        cover_view(&mut snapshot, view, &picture);
+        if dream.handle.is_idle() {
+            dream.waiting.clear();
+        }
+        dream.waiting.merge(&std::mem::take(&mut dream.fresh));
+        let id = dream.next_id;
+        dream.next_id += 1;
+        let request = DreamRequest {
+            id,
+            snapshot: Arc::new(snapshot),
+            action: dream.waiting.action(),
+            style: camera.style.normalized(),
+            condition_strength: camera.condition_strength,
+            reset: camera.reset,
+            input_at: Instant::now(),
+        };
+        if camera.reset {
+            camera.bypass_change_detection().reset = false;
+        }
+        dream.handle.request(request);
+        if camera.pace == NeuralPace::Lockstep {
+            wait_for(&dream.handle, id, &mut picture);
+            dream.status = dream.handle.status();
+        }
+    }
+}
+
+/// The tangent of half the vertical field of view that makes a picture of `picture_aspect` cover the view.
+pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspect: f32) -> f32 {
+    view_tangent * (view_aspect / picture_aspect).max(1.0)
+}
+
+/// A view wider than the model's pictures needs a wider field; what is too much above and below is not shown.
+fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPicture) {
+    let size =
+        picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
+    let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0)
+    else {
+        return;
+    };
+    let tangent = (0.5 * snapshot.camera.vertical_fov_rad).tan();
+    let picture_aspect = size.x as f32 / size.y as f32;
+    let covering = covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
+    snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
+}
+
+fn show(picture: &mut NeuralPicture, frame: NeuralFrame) {
+    picture.serial += 1;
+    picture.frame = Some(frame);
+}
+
+fn wait_for(handle: &DreamHandle, id: u64, picture: &mut NeuralPicture) {
+    let give_up = Instant::now() + LOCKSTEP_LIMIT;
+    while Instant::now() < give_up {
+        if let Some(frame) = handle.newest_frame() {
+            let answered = frame.request_id >= id;
+            show(picture, frame);
+            if answered {
+                return;
+            }
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    warn_once!("lockstep: no picture within {} s", LOCKSTEP_LIMIT.as_secs());
+}

@@ -1,0 +1,141 @@
+//! The HUD: what the model does, how fast, how old. F3 shows and hides it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use bevy::diagnostic::{DiagnosticPath, DiagnosticsStore, FrameTimeDiagnosticsPlugin};
+use bevy::prelude::*;
+use bevy::time::common_conditions::on_timer;
+use reverie_runtime::dream::DreamState;
+use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
+
+use crate::camera::NeuralCamera;
+use crate::diagnostics::{INPUT_TO_FRAME_MS, MODEL_FPS, SOURCE_AGE_MS, STAGES};
+use crate::dream::Dream;
+use crate::toggle::{NeuralKeys, pressed};
+
+/// Marks the HUD's panel; its `Visibility` is the switch.
+#[derive(Component)]
+pub struct NeuralHud;
+
+/// The overlay.
+pub(crate) struct OverlayPlugin;
+
+impl Plugin for OverlayPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_systems(Startup, spawn).add_systems(
+            Update,
+            (switch, write.run_if(on_timer(Duration::from_millis(250)))).chain(),
+        );
+    }
+}
+
+fn spawn(mut commands: Commands) {
+    commands.spawn((
+        NeuralHud,
+        Node {
+            position_type: PositionType::Absolute,
+            top: px(8),
+            left: px(8),
+            padding: UiRect::axes(px(10), px(8)),
+            border_radius: BorderRadius::all(px(6)),
+            ..default()
+        },
+        BackgroundColor(Color::srgba(0.02, 0.03, 0.05, 0.72)),
+        GlobalZIndex(i32::MAX - 1),
+        Visibility::Hidden,
+        children![(
+            Text::default(),
+            TextFont { font_size: FontSize::Px(13.0), ..default() },
+            TextColor(Color::srgb(0.92, 0.94, 0.97)),
+        )],
+    ));
+}
+
+fn switch(
+    keys: Option<Res<ButtonInput<KeyCode>>>,
+    bindings: Res<NeuralKeys>,
+    mut hud: Query<&mut Visibility, With<NeuralHud>>,
+) {
+    if pressed(&keys, bindings.hud) {
+        for mut visibility in &mut hud {
+            visibility.toggle_visible_hidden();
+        }
+    }
+}
+
+fn write(
+    store: Res<DiagnosticsStore>,
+    cameras: Query<(&NeuralCamera, Option<&Dream>)>,
+    hud: Query<(&Visibility, &Children), With<NeuralHud>>,
+    mut texts: Query<&mut Text>,
+) {
+    for (visibility, children) in &hud {
+        if *visibility == Visibility::Hidden {
+            continue;
+        }
+        let text = match cameras.iter().next() {
+            Some((camera, dream)) => describe(camera, dream, &store),
+            None => "no neural camera".to_owned(),
+        };
+        for child in children {
+            if let Ok(mut shown) = texts.get_mut(*child)
+                && shown.0 != text
+            {
+                shown.0.clone_from(&text);
+            }
+        }
+    }
+}
+
+fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsStore) -> String {
+    let value = |path: &DiagnosticPath| {
+        store
+            .get(path)
+            .and_then(|d| d.smoothed())
+            .map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"))
+    };
+    let (model, state) = match dream.map(Dream::status) {
+        None => ("-", "off".to_owned()),
+        Some(status) => match &status.state {
+            DreamState::Loading => (status.model.as_str(), "loading".to_owned()),
+            DreamState::Dreaming => (status.model.as_str(), "dreaming".to_owned()),
+            DreamState::Fallback { why } => (status.model.as_str(), format!("fallback: {why}")),
+        },
+    };
+    let shown = if camera.enabled { "neural" } else { "ordinary" };
+    let mut text = format!("{model} | {state}\npicture {shown} (F2), side by side F4\n");
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        text,
+        "model {} fps, display {} fps",
+        value(&MODEL_FPS),
+        value(&FrameTimeDiagnosticsPlugin::FPS)
+    );
+    for path in &STAGES {
+        let name = path.as_str().trim_start_matches("reverie/model/").trim_end_matches("_ms");
+        let _ = write!(text, "{name} {} ", value(path));
+    }
+    let _ = writeln!(text, "ms");
+    let _ = writeln!(
+        text,
+        "source age {} ms, input to frame {} ms",
+        value(&SOURCE_AGE_MS),
+        value(&INPUT_TO_FRAME_MS)
+    );
+    let fallback = dream.map_or(0, |dream| dream.status().fallback_frames);
+    let _ = write!(text, "style {}, fallback frames {fallback}", style_text(&camera.style));
+    text
+}
+
+/// `noon`, or `dusk 70 % fog 30 %`.
+fn style_text(style: &StyleWeights) -> String {
+    let named = STYLE_NAMES.iter().zip(style.normalized().0).filter(|(_, weight)| *weight > 0.005);
+    let parts: Vec<String> = named
+        .map(|(name, weight)| match weight {
+            weight if weight > 0.995 => (*name).to_owned(),
+            weight => format!("{name} {:.0} %", 100.0 * weight),
+        })
+        .collect();
+    parts.join(" ")
+}

@@ -1,0 +1,40 @@
+//! The one draw of a neural camera.
+
+use bevy::prelude::*;
+use bevy::render::camera::ExtractedCamera;
+use bevy::render::diagnostic::RecordDiagnostics;
+use bevy::render::render_resource::{PipelineCache, RenderPassDescriptor};
+use bevy::render::renderer::{RenderContext, ViewQuery};
+use bevy::render::view::ViewTarget;
+
+use super::prepare::{GpuPicture, ViewPipelineId};
+
+/// Draws the picture over the camera's whole viewport.
+pub(super) fn draw(
+    view: ViewQuery<(&ViewTarget, &ExtractedCamera, &ViewPipelineId, &GpuPicture)>,
+    cache: Res<PipelineCache>,
+    mut context: RenderContext,
+) {
+    let (target, camera, pipeline, picture) = view.into_inner();
+    let Some(pipeline) = cache.get_render_pipeline(pipeline.id) else { return };
+    let diagnostics = context.diagnostic_recorder();
+    let diagnostics = diagnostics.as_deref();
+    let span = diagnostics.time_span(context.command_encoder(), "neural_view");
+    {
+        let mut pass = context.begin_tracked_render_pass(RenderPassDescriptor {
+            label: Some("neural_view"),
+            color_attachments: &[Some(target.get_unsampled_color_attachment())],
+            depth_stencil_attachment: None,
+            timestamp_writes: None,
+            occlusion_query_set: None,
+            multiview_mask: None,
+        });
+        if let Some(viewport) = &camera.viewport {
+            pass.set_camera_viewport(viewport);
+        }
+        pass.set_render_pipeline(pipeline);
+        pass.set_bind_group(0, &picture.bind_group, &[]);
+        pass.draw(0..3, 0..1);
+    }
+    span.end(context.command_encoder());
+}
