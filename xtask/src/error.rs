@@ -78,6 +78,14 @@ pub enum XtaskError {
     /// Python's pip is the only way to the wheels.
     #[error("libtorch is fetched with pip, and there is no Python 3 with pip here; {0}")]
     NoPip(&'static str),
+    /// pip fails, and has told why.
+    #[error(
+        "pip could not fetch libtorch {version} (see above); with a copy of your own, set LIBTORCH to it"
+    )]
+    Download {
+        /// The version that is needed.
+        version: &'static str,
+    },
     /// A wheel cannot be read as a zip file.
     #[error("cannot unpack {}: {source}", wheel.display())]
     Wheel {

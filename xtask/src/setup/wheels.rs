@@ -90,7 +90,7 @@ pub fn find_python() -> Option<&'static [&'static str]> {
     CANDIDATES.into_iter().find(|words| {
         let mut command = python(words);
         // Older ones do not know every option that is used below.
-        command.args(["-c", "import pip, sys; sys.exit(int(pip.__version__.split('.')[0]) < 20)"]);
+        command.args(["-c", "import pip, sys; sys.exit(int(pip.__version__.split('.')[0]) < 21)"]);
         shell::succeeds(&mut command)
     })
 }
@@ -135,10 +135,10 @@ fn download(prebuilt: &Prebuilt, folder: &Path, wheels: &Path) -> Result<(), Xta
     let requirements = folder.join("requirements.txt");
     fs::write(&requirements, prebuilt.requirements.join("\n")).context("write", &requirements)?;
     let mut pip = python(words);
-    pip.args(["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]);
-    if io::stderr().is_terminal() {
-        // Less quiet: a bar that moves.
-        pip.arg("--verbose");
+    pip.args(["-m", "pip", "download", "--no-input", "--disable-pip-version-check"]);
+    if !io::stdout().is_terminal() {
+        // Nobody watches the bar.
+        pip.arg("--quiet");
     }
     // No cache: it would keep a second copy of half a gigabyte.
     pip.args(["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
@@ -147,7 +147,7 @@ fn download(prebuilt: &Prebuilt, folder: &Path, wheels: &Path) -> Result<(), Xta
         pip.args(["--platform", tag]);
     }
     pip.arg("--dest").arg(wheels).arg("--requirement").arg(&requirements);
-    shell::run(&mut pip)?;
+    shell::run(&mut pip).map_err(|_| XtaskError::Download { version: VERSION })?;
     fs::remove_file(&requirements).context("remove", &requirements)?;
     println!("setup: downloaded in {:.0} s", started.elapsed().as_secs_f32());
     Ok(())
