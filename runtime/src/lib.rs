@@ -1,9 +1,38 @@
-//! Placeholder.
+//! World models, sampler, dream thread, training and evaluation of Reverie.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`request`], [`frame`], [`style`], [`material`] | the types that cross into and out of the dream thread |
+//! | [`dream`] | the thread, its channels, its fallback |
+//! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
+//! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
+//! | `sampler` | from noise to a picture |
+//! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
+//!
+//! Nothing here knows Bevy. Without the feature `tch` the crate builds without libtorch: then the only model is
+//! [`ShadowPaint`](model::ShadowPaint), and there is no trainer.
+
+pub mod card;
 pub mod condition;
+pub mod data;
+pub mod dream;
+pub mod eval;
+pub mod files;
 pub mod frame;
 pub mod material;
 pub mod model;
 pub mod paint;
+pub mod references;
 pub mod request;
 pub mod scene;
 pub mod style;
+pub mod view;
+pub mod weights;
+
+#[cfg(feature = "tch")]
+pub mod device;
+#[cfg(feature = "tch")]
+pub mod sampler;
+#[cfg(feature = "tch")]
+pub mod train;

@@ -1,3 +1,244 @@
-//! Model S
+//! Model S: a few-step diffusion U-Net in pixel space that starts from what is known.
+//!
+//! [`unet`] is the network, [`layers`] its parts. This file is the streaming model: it draws the shadow, reads
+//! its own past and the exemplars, samples, and takes the result into its past.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use reverie_guard::check_request;
+use reverie_kernels::exemplar::Exemplars;
+use reverie_kernels::warp::PastFrame;
+use tch::{Device, Kind, Tensor};
+
+use super::shadow_paint::ms;
+use super::{LoadOptions, ModelError, WorldModel};
+use crate::card::ModelCard;
+use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, pack_maps};
+use crate::device::{best_device, fastest_kind};
+use crate::frame::{NeuralFrame, StageTimes};
+use crate::paint::to_rgba8;
+use crate::references::References;
+use crate::request::{DreamRequest, FrameSource};
+use crate::sampler::sample;
+use crate::view::ShadowView;
+
+pub mod files;
 pub mod layers;
+pub mod look;
 pub mod unet;
+
+use files::Loaded;
+
+/// Trust in own pictures when exemplars are updated: a look settles in the first frames and then drifts slowly.
+const OWN_TRUST: f32 = 0.25;
+
+/// The streaming model.
+#[derive(Debug)]
+pub struct ReverieModel {
+    card: ModelCard,
+    net: Loaded,
+    device: Device,
+    kind: Kind,
+    steps: u32,
+    seed: u64,
+    frames: u64,
+    keep_tints: bool,
+    view: Option<ShadowView>,
+    candidates: Candidates,
+    maps: Vec<f32>,
+    references: References,
+    last_time_s: Option<f64>,
+    exemplars: Exemplars,
+    /// What the exemplars are set to on a reset.
+    look: Exemplars,
+    use_past: bool,
+}
+
+impl ReverieModel {
+    /// Loads the weights that `card` names, beside `card_path`.
+    ///
+    /// # Errors
+    /// The card asks for another layout, or the weights are missing or damaged.
+    pub fn load(card_path: &Path, card: ModelCard, options: &LoadOptions) -> Result<Self, ModelError> {
+        let device = best_device();
+        if device == Device::Cpu {
+            tch::set_num_threads(options.threads.unwrap_or(1).max(1) as i32);
+        }
+        let kind = fastest_kind(device);
+        let (net, looks) = files::load(card_path, &card, device, kind)?;
+        let look = look::choose(&looks, options.seed, options.prompt.as_deref())?;
+        Ok(Self {
+            steps: options.steps.unwrap_or(card.sampler.steps),
+            card,
+            net,
+            device,
+            kind,
+            seed: options.seed,
+            frames: 0,
+            keep_tints: true,
+            view: None,
+            candidates: Candidates::default(),
+            maps: Vec::new(),
+            references: References::default(),
+            last_time_s: None,
+            exemplars: look.clone(),
+            look,
+            use_past: true,
+        })
+    }
+
+    /// What evaluation needs to change: leave tints open, or dream each frame without any past.
+    pub fn set_ablation(&mut self, keep_tints: bool, use_past: bool) {
+        self.keep_tints = keep_tints;
+        self.use_past = use_past;
+    }
+
+    /// Kind and device that the network computes in, for logs.
+    pub fn device(&self) -> (Device, Kind) {
+        (self.device, self.kind)
+    }
+
+    /// Starts from nothing known at all: no past, no look.
+    pub fn forget_look(&mut self) {
+        self.look = Exemplars::new();
+        self.reset();
+    }
+
+    /// Draws `request`'s shadow and takes `rgb` (interleaved sRGB, 0 to 1) into the past as the picture of it.
+    ///
+    /// # Errors
+    /// The request is not sane, or `rgb` has another size than the model.
+    pub fn prompt(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: f32) -> Result<(), ModelError> {
+        self.draw(request)?;
+        self.commit(request, rgb, trust);
+        Ok(())
+    }
+
+    fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
+        let mut snapshot = (*request.snapshot).clone();
+        check_request(&mut snapshot)
+            .map_err(|source| ModelError::Request { request_id: request.id, source })?;
+        let (width, height) = (self.card.architecture.width as usize, self.card.architecture.height as usize);
+        match &mut self.view {
+            Some(view) => view.draw(&snapshot, &request.style, width, height, self.keep_tints),
+            none => *none = Some(ShadowView::new(&snapshot, &request.style, width, height, self.keep_tints)),
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: f32) {
+        let Some(view) = &self.view else { return };
+        self.exemplars.write(&view.maps, &rgb, &view.paint, |_| trust);
+        let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
+        self.references.commit(past, request.style);
+        self.last_time_s = Some(request.snapshot.time_s);
+    }
+
+    /// Fills the condition for the view that was drawn last.
+    fn condition(&mut self, request: &DreamRequest) -> [f32; GLOBALS] {
+        let Some(view) = &self.view else { return [0.0; GLOBALS] };
+        let pixels = view.maps.width * view.maps.height;
+        let candidates = &mut self.candidates;
+        candidates.clear(pixels);
+        candidates.paint.copy_from_slice(&view.paint);
+        self.exemplars.read(
+            &view.maps,
+            &view.paint,
+            &mut candidates.exemplar,
+            &mut candidates.exemplar_confidence,
+        );
+        let has_key = self.references.read(view, candidates);
+        self.maps.resize(pixels * CHANNELS, 0.0);
+        pack_maps(&view.shadow, &view.camera, &view.maps, candidates, &mut self.maps);
+        let last_camera = self.references.last_camera();
+        Globals {
+            style: request.style,
+            sun_direction: view.scene().sun_direction,
+            camera: view.camera,
+            last_camera,
+            dt_s: self.last_time_s.map_or(0.0, |t| (request.snapshot.time_s - t) as f32),
+            context_noise: if last_camera.is_some() { self.card.sampler.context_noise } else { 0.0 },
+            condition_strength: request.condition_strength,
+            action: request.action,
+            has_key,
+        }
+        .pack()
+    }
+
+    fn denoise(&self, globals: &[f32; GLOBALS]) -> Result<Vec<f32>, ModelError> {
+        let (w, h) = (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
+        let _guard = tch::no_grad_guard();
+        let maps = Tensor::f_from_slice(&self.maps)?
+            .f_view([1, h, w, CHANNELS as i64])?
+            .f_to_kind(self.kind)?
+            .f_to_device(self.device)?
+            .f_permute([0, 3, 1, 2])?;
+        let globals = Tensor::f_from_slice(globals)?.f_view([1, GLOBALS as i64])?.f_to_device(self.device)?;
+        // Drawn on the CPU, so that a seed means the same on every device.
+        tch::manual_seed((self.seed ^ self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as i64 & i64::MAX);
+        let noise = Tensor::f_randn([1, h, w, 3], (Kind::Float, Device::Cpu))?
+            .f_to_device(self.device)?
+            .f_permute([0, 3, 1, 2])?;
+        let x = sample(&self.net.unet, &noise, &maps, &globals, self.steps)?;
+        let rgb = x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+        Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
+    }
+}
+
+impl WorldModel for ReverieModel {
+    fn name(&self) -> &str {
+        &self.card.name
+    }
+
+    fn size(&self) -> (u32, u32) {
+        (self.card.architecture.width, self.card.architecture.height)
+    }
+
+    fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
+        let started = Instant::now();
+        if request.reset || !self.use_past {
+            self.references.clear();
+            self.last_time_s = None;
+        }
+        self.draw(request)?;
+        let drawn = Instant::now();
+        let globals = self.condition(request);
+        let conditioned = Instant::now();
+        let rgb = self.denoise(&globals)?;
+        let denoised = Instant::now();
+        let count = rgb.iter().filter(|v| !v.is_finite()).count();
+        if count > 0 {
+            self.reset();
+            return Err(ModelError::NotANumber { count, request_id: request.id });
+        }
+        let rgba = Arc::new(to_rgba8(&rgb));
+        self.commit(request, rgb, OWN_TRUST);
+        self.frames += 1;
+        let finished_at = Instant::now();
+        Ok(NeuralFrame {
+            request_id: request.id,
+            width: self.card.architecture.width,
+            height: self.card.architecture.height,
+            rgba,
+            snapshot: request.snapshot.clone(),
+            source: FrameSource::Model,
+            times: StageTimes {
+                wait_ms: ms(started - request.input_at.min(started)),
+                raster_ms: ms(drawn - started),
+                condition_ms: ms(conditioned - drawn),
+                denoise_ms: ms(denoised - conditioned),
+                commit_ms: ms(finished_at - denoised),
+            },
+            input_at: request.input_at,
+            finished_at,
+        })
+    }
+
+    fn reset(&mut self) {
+        self.references.clear();
+        self.last_time_s = None;
+        self.exemplars = self.look.clone();
+    }
+}

@@ -1,0 +1,122 @@
+//! Model files: from card and safetensors to a network on a device, and back.
+
+use std::path::Path;
+
+use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+use super::unet::{Unet, UnetConfig};
+use crate::card::{Architecture, ModelCard};
+use crate::condition::CHANNEL_NAMES;
+use crate::material::MATERIAL_NAMES;
+use crate::model::ModelError;
+use crate::request::ACTION_AXES;
+use crate::style::STYLE_NAMES;
+use crate::weights::{Weights, read_weights};
+
+/// The architecture that this module implements.
+pub const KIND: &str = "unet-s";
+
+/// A network with the store that owns its weights.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Ready to run.
+    pub unet: Unet,
+    /// Owns the weights.
+    pub store: VarStore,
+}
+
+/// The sizes of the network in a card's words.
+pub fn architecture(config: &UnetConfig, width: u32, height: u32) -> Architecture {
+    Architecture {
+        kind: KIND.to_owned(),
+        width,
+        height,
+        channels: config.channels.to_vec(),
+        blocks: config.blocks.to_vec(),
+        head_channels: config.head_channels,
+    }
+}
+
+/// The name of a look's tensor in the weights file.
+pub fn look_name(index: usize) -> String {
+    format!("look.{index}")
+}
+
+/// Loads weights and looks as the card describes them.
+pub fn load(
+    card_path: &Path,
+    card: &ModelCard,
+    device: Device,
+    kind: Kind,
+) -> Result<(Loaded, Vec<Exemplars>), ModelError> {
+    let config = check(card_path, card)?;
+    let mut store = VarStore::new(device);
+    let unet = Unet::new(&store.root(), &config);
+    let mut expected: Vec<(String, Vec<usize>)> = store
+        .variables()
+        .into_iter()
+        .map(|(name, t)| (name, t.size().iter().map(|s| *s as usize).collect()))
+        .collect();
+    for index in 0..card.looks as usize {
+        expected.push((look_name(index), vec![LAYERS * LAYER_TEXELS, 4]));
+    }
+    let weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
+    fill(&mut store, &weights)?;
+    if kind == Kind::BFloat16 {
+        store.bfloat16();
+    }
+    let mut looks = Vec::new();
+    for index in 0..card.looks as usize {
+        let Some(tensor) = weights.get(&look_name(index)) else { continue };
+        let texels = tensor.values.chunks_exact(4).map(|t| [t[0], t[1], t[2], t[3]]).collect();
+        looks.push(Exemplars::from_texels(texels).ok_or_else(|| ModelError::Unsupported {
+            card: card_path.to_owned(),
+            what: format!("its {} has negative weights; train or download it again", look_name(index)),
+        })?);
+    }
+    Ok((Loaded { unet, store }, looks))
+}
+
+/// Copies weights into the variables of the same names.
+pub fn fill(store: &mut VarStore, weights: &Weights) -> Result<(), ModelError> {
+    let _guard = tch::no_grad_guard();
+    for (name, mut variable) in store.variables() {
+        if let Some(tensor) = weights.get(&name) {
+            let shape: Vec<i64> = tensor.shape.iter().map(|s| *s as i64).collect();
+            variable.f_copy_(&Tensor::f_from_slice(&tensor.values)?.f_view(shape.as_slice())?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does this program feed what the card was trained on?
+fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
+    let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
+    let a = &card.architecture;
+    if a.kind != KIND {
+        return Err(unsupported(format!("architecture `{}` is unknown; this program runs `{KIND}`", a.kind)));
+    }
+    if a.width % 8 != 0 || a.height % 8 != 0 || a.width == 0 || a.height == 0 {
+        return Err(unsupported(format!("{}×{} pixels; both must be multiples of 8", a.width, a.height)));
+    }
+    for (what, found, expected) in [
+        ("condition", &card.condition, CHANNEL_NAMES.as_slice()),
+        ("action_axes", &card.action_axes, ACTION_AXES.as_slice()),
+        ("materials", &card.materials, MATERIAL_NAMES.as_slice()),
+        ("styles", &card.styles, STYLE_NAMES.as_slice()),
+    ] {
+        if found.iter().map(String::as_str).ne(expected.iter().copied()) {
+            return Err(unsupported(format!("its `{what}` differs from this program's; train it again")));
+        }
+    }
+    let (Ok(channels), Ok(blocks)) = (a.channels.clone().try_into(), a.blocks.clone().try_into()) else {
+        return Err(unsupported("a `unet-s` has three levels of channels and blocks".to_owned()));
+    };
+    let config = UnetConfig { channels, blocks, head_channels: a.head_channels };
+    if config.channels.iter().any(|c| *c < 8 || c % 8 != 0) || config.head_channels < 1 {
+        return Err(unsupported(format!("channels {:?} must be positive multiples of 8", config.channels)));
+    }
+    Ok(config)
+}

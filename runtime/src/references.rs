@@ -1,0 +1,146 @@
+//! Past frames that the next one may take pixels from.
+//!
+//! The last frame is always offered. Of the older ones a bounded set of keyframes is kept, spread over
+//! poses; those that show most of what the last frame does not are laid over each other into one candidate.
+
+use reverie_guard::{CameraPose, Pose};
+use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
+
+use crate::condition::Candidates;
+use crate::style::StyleWeights;
+use crate::view::ShadowView;
+
+/// Keyframes kept. At 128×72 one takes about 220 KiB.
+pub const MOST_KEYS: usize = 32;
+/// Keyframes laid over each other in one view.
+const LAYERED_KEYS: usize = 3;
+/// Every so many pixels are asked when keyframes are chosen.
+const COVERAGE_STRIDE: usize = 4;
+/// Two poses nearer than this show the same: 1 is 0.7 m or 14°.
+const NEAR: f32 = 1.0;
+/// L1 distance of style weights beyond which an old frame shows another weather.
+const OTHER_STYLE: f32 = 0.7;
+
+#[derive(Debug)]
+struct Key {
+    frame: PastFrame,
+    style: StyleWeights,
+}
+
+/// The last frame and keyframes.
+#[derive(Debug, Default)]
+pub struct References {
+    last: Option<Key>,
+    keys: Vec<Key>,
+}
+
+fn distance(a: &CameraPose, b: &CameraPose) -> f32 {
+    let pose = |c: &CameraPose| -> Pose { c.world_from_camera };
+    let (a, b) = (pose(a), pose(b));
+    a.translation_m.distance(b.translation_m) / 0.7 + a.rotation.angle_between(b.rotation) / 0.25
+}
+
+fn style_distance(a: &StyleWeights, b: &StyleWeights) -> f32 {
+    a.0.iter().zip(b.0).map(|(a, b)| (a - b).abs()).sum()
+}
+
+impl References {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.last = None;
+        self.keys.clear();
+    }
+
+    /// The camera of the last frame.
+    pub fn last_camera(&self) -> Option<CameraPose> {
+        self.last.as_ref().map(|key| key.frame.camera)
+    }
+
+    /// Takes in a finished frame.
+    pub fn commit(&mut self, frame: PastFrame, style: StyleWeights) {
+        self.keys.retain(|key| style_distance(&key.style, &style) < OTHER_STYLE);
+        if let Some(old) = self.last.replace(Key { frame, style }) {
+            // The first picture from a place is the least resampled one: later ones do not replace it.
+            let new_place = self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
+            if new_place && style_distance(&old.style, &style) < OTHER_STYLE {
+                if self.keys.len() >= MOST_KEYS {
+                    self.drop_most_redundant();
+                }
+                self.keys.push(old);
+            }
+        }
+    }
+
+    /// Of the two keyframes nearest to each other the newer one goes.
+    fn drop_most_redundant(&mut self) {
+        let mut nearest = (f32::INFINITY, self.keys.len().saturating_sub(1));
+        for i in 1..self.keys.len() {
+            for j in 0..i {
+                let d = distance(&self.keys[i].frame.camera, &self.keys[j].frame.camera);
+                if d < nearest.0 {
+                    nearest = (d, i);
+                }
+            }
+        }
+        self.keys.remove(nearest.1);
+    }
+
+    /// Reprojects into `view`: fills `last` and `key` of the candidates. Returns whether a keyframe was used.
+    pub fn read(&self, view: &ShadowView, candidates: &mut Candidates) -> bool {
+        if let Some(last) = &self.last {
+            warp(
+                view.scene(),
+                &view.camera,
+                &view.maps,
+                &last.frame,
+                &mut candidates.last,
+                &mut candidates.last_valid,
+            );
+        }
+        let keys: Vec<&PastFrame> = self.keys.iter().map(|k| &k.frame).collect();
+        layer_keys(&keys, view, candidates)
+    }
+}
+
+/// Chooses among `frames` by what they add, and lays up to three over each other into `key`.
+/// Returns whether any was used.
+pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Candidates) -> bool {
+    let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
+    let coverage: Vec<Vec<bool>> =
+        frames.iter().map(|f| warp_coverage(scene, camera, maps, f, COVERAGE_STRIDE)).collect();
+    let Some(samples) = coverage.first().map(Vec::len) else { return false };
+    let columns = maps.width.div_ceil(COVERAGE_STRIDE);
+    // What only an old frame shows counts five times what the last frame shows as well.
+    let mut worth: Vec<f32> = (0..samples)
+        .map(|s| {
+            let pixel = (s / columns) * COVERAGE_STRIDE * maps.width + (s % columns) * COVERAGE_STRIDE;
+            if candidates.last_valid.get(pixel).is_some_and(|v| *v > 0.0) { 1.0 } else { 5.0 }
+        })
+        .collect();
+    let (mut rgb, mut valid) = (Vec::new(), Vec::new());
+    let mut used = false;
+    for _ in 0..LAYERED_KEYS {
+        let gain = |c: &Vec<bool>| c.iter().zip(&worth).map(|(c, w)| if *c { *w } else { 0.0 }).sum::<f32>();
+        let best = coverage.iter().map(gain).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((best, gain)) = best else { break };
+        if gain < 0.02 * samples as f32 {
+            break;
+        }
+        rgb.resize(candidates.key.len(), 0.0);
+        valid.resize(candidates.key_valid.len(), 0.0);
+        warp(scene, camera, maps, frames[best], &mut rgb, &mut valid);
+        for (pixel, v) in valid.iter().enumerate() {
+            if *v > 0.0 && candidates.key_valid[pixel] <= 0.0 {
+                candidates.key_valid[pixel] = *v;
+                candidates.key[3 * pixel..3 * pixel + 3].copy_from_slice(&rgb[3 * pixel..3 * pixel + 3]);
+            }
+        }
+        for (worth, covered) in worth.iter_mut().zip(&coverage[best]) {
+            if *covered {
+                *worth = 0.0;
+            }
+        }
+        used = true;
+    }
+    used
+}

@@ -1,0 +1,162 @@
+//! Training samples, drawn from an episode in order of time, so that what a sample may know lies before it.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use reverie_kernels::exemplar::Exemplars;
+use reverie_kernels::warp::{PastFrame, warp};
+
+use super::recipe::Sampling;
+use crate::condition::{CANDIDATES, CHANNELS, Candidates, GLOBALS, Globals, pack_maps};
+use crate::data::{DataError, Episode};
+use crate::references::layer_keys;
+use crate::view::ShadowView;
+
+/// One picture to learn.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// `height * width * CHANNELS`, interleaved.
+    pub maps: Vec<f32>,
+    /// As [`Globals::pack`].
+    pub globals: [f32; GLOBALS],
+    /// Truth: `height * width * 3`, −1 to 1.
+    pub target: Vec<f32>,
+}
+
+/// A frame of the episode that has been drawn.
+struct Drawn {
+    past: PastFrame,
+}
+
+/// Draws `sampling.per_visit` samples from one episode.
+///
+/// # Errors
+/// The episode is damaged.
+pub fn draw_samples(
+    episode: &Episode,
+    sampling: &Sampling,
+    rng: &mut ChaCha8Rng,
+    mut out: impl FnMut(Sample),
+) -> Result<(), DataError> {
+    let (width, height) = (episode.width() as usize, episode.height() as usize);
+    let count = episode.len();
+    let mut targets: Vec<usize> = (0..sampling.per_visit).map(|_| rng.random_range(0..count)).collect();
+    targets.sort_unstable();
+    // Tints are open or given for the whole visit: paint, exemplars and condition must agree on it.
+    let keep_tints = rng.random_bool(sampling.keep_tints);
+    let mut exemplars = Exemplars::new();
+    let mut drawn: Vec<Drawn> = Vec::with_capacity(count);
+    let mut view: Option<ShadowView> = None;
+    let last_target = targets.last().copied().unwrap_or(0);
+    for frame in 0..=last_target {
+        let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
+        let view = match &mut view {
+            Some(view) => {
+                view.draw(&snapshot, &style, width, height, keep_tints);
+                view
+            }
+            none => none.insert(ShadowView::new(&snapshot, &style, width, height, keep_tints)),
+        };
+        let rgb: Vec<f32> = episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+        for _ in targets.iter().filter(|t| **t == frame) {
+            out(one_sample(episode, sampling, rng, frame, view, &rgb, &drawn, &mut exemplars));
+        }
+        // Neighbouring frames show the same texels: every other one is enough.
+        if frame % 2 == 0 {
+            exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+        }
+        drawn.push(Drawn { past: PastFrame::new(view.scene(), &view.camera, &view.maps, rgb) });
+    }
+    Ok(())
+}
+
+fn one_sample(
+    episode: &Episode,
+    sampling: &Sampling,
+    rng: &mut ChaCha8Rng,
+    frame: usize,
+    view: &ShadowView,
+    rgb: &[f32],
+    drawn: &[Drawn],
+    exemplars: &mut Exemplars,
+) -> Sample {
+    let pixels = view.maps.width * view.maps.height;
+    let mut candidates = Candidates::default();
+    candidates.clear(pixels);
+    candidates.paint.copy_from_slice(&view.paint);
+    if rng.random_bool(sampling.no_exemplar) {
+        candidates.exemplar.copy_from_slice(&view.paint);
+    } else {
+        exemplars.read(&view.maps, &view.paint, &mut candidates.exemplar, &mut candidates.exemplar_confidence);
+    }
+    let cold = drawn.is_empty() || rng.random_bool(sampling.cold);
+    let noisy = rng.random_bool(sampling.context_noise);
+    let context_noise = if noisy && !cold { rng.random_range(0.0..1.0f32) } else { 0.0 };
+    let mut last_frame = None;
+    if !cold && !rng.random_bool(sampling.no_last) {
+        let stride = if rng.random_bool(0.6) { 1 } else { rng.random_range(1..=sampling.longest_stride) };
+        let at = frame.saturating_sub(stride).min(drawn.len() - 1);
+        last_frame = Some(at);
+        warp(
+            view.scene(),
+            &view.camera,
+            &view.maps,
+            &drawn[at].past,
+            &mut candidates.last,
+            &mut candidates.last_valid,
+        );
+    }
+    let mut has_key = false;
+    if !cold && drawn.len() > 1 && !rng.random_bool(sampling.no_key) {
+        let picks: Vec<&PastFrame> = (0..rng.random_range(1..=4))
+            .map(|_| &drawn[rng.random_range(0..drawn.len() - 1)].past)
+            .collect();
+        has_key = layer_keys(&picks, view, &mut candidates);
+    }
+    if context_noise > 0.0 {
+        disturb(&mut candidates.last, view.maps.width, context_noise, rng);
+        disturb(&mut candidates.key, view.maps.width, 0.6 * context_noise, rng);
+        disturb(&mut candidates.exemplar, view.maps.width, 0.4 * context_noise, rng);
+    }
+    let mut maps = vec![0.0; pixels * CHANNELS];
+    pack_maps(&view.shadow, &view.camera, &view.maps, &candidates, &mut maps);
+    let blank = rng.random_bool(sampling.blank_condition);
+    if blank {
+        maps.chunks_exact_mut(CHANNELS).for_each(|pixel| pixel[..CANDIDATES].fill(0.0));
+    }
+    let globals = Globals {
+        style: episode.style(frame),
+        sun_direction: view.scene().sun_direction,
+        camera: view.camera,
+        last_camera: last_frame.map(|f| episode.snapshot(f).camera),
+        dt_s: last_frame.map_or(0.0, |f| (episode.time_s(frame) - episode.time_s(f)) as f32),
+        context_noise,
+        condition_strength: if blank { 0.0 } else { 1.0 },
+        action: episode.action(frame),
+        has_key,
+    };
+    Sample { maps, globals: globals.pack(), target: rgb.iter().map(|v| 2.0 * v - 1.0).collect() }
+}
+
+/// Makes a reference look like the model's own output after a while: blurred by resampling, off in colour,
+/// noisy. `level` 0 to 1.
+fn disturb(rgb: &mut [f32], width: usize, level: f32, rng: &mut ChaCha8Rng) {
+    let blur = level * rng.random_range(0.0..0.8f32);
+    let row = 3 * width;
+    if blur > 0.05 && rgb.len() > 2 * row {
+        let before = rgb.to_vec();
+        for i in row..rgb.len() - row {
+            let cross = before[i - 3] + before[i + 3] + before[i - row] + before[i + row];
+            rgb[i] += blur * (0.2 * (cross + before[i]) - rgb[i]);
+        }
+    }
+    let gain: [f32; 3] = std::array::from_fn(|_| 1.0 + level * rng.random_range(-0.08..0.08f32));
+    let offset: [f32; 3] = std::array::from_fn(|_| level * rng.random_range(-0.04..0.04f32));
+    let sigma = level * rng.random_range(0.0..0.10f32);
+    for pixel in rgb.chunks_exact_mut(3) {
+        for c in 0..3 {
+            // The sum of four uniform values is near enough to a normal one.
+            let noise: f32 = (0..4).map(|_| rng.random_range(-0.87..0.87f32)).sum();
+            pixel[c] = (pixel[c] * gain[c] + offset[c] + sigma * noise).clamp(0.0, 1.0);
+        }
+    }
+}

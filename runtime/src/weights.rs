@@ -1,0 +1,445 @@
+//! Weights in safetensors files, which are untrusted input: size, hash, header, names, dtypes, shapes
+//! and values are checked before any tensor is made of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::files::{read_limited, write_atomically};
+
+/// No larger file is read.
+pub const MAX_WEIGHTS_BYTES: u64 = 512 << 20;
+
+/// One tensor of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightTensor {
+    /// Sizes of the axes.
+    pub shape: Vec<usize>,
+    /// Row-major, finite.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name.
+pub type Weights = BTreeMap<String, WeightTensor>;
+
+/// How values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 4 bytes, exact.
+    F32,
+    /// 2 bytes, rounded to 8 significant bits.
+    Bf16,
+}
+
+/// Why a weights file cannot be used or written. Every message says what to do.
+#[derive(Debug, Error)]
+pub enum ModelFileError {
+    /// There is no such file.
+    #[error("{} is missing; put the weights back beside their model card", path.display())]
+    Missing {
+        /// The weights.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {source}; check the path, its permissions and the disk", path.display())]
+    Io {
+        /// What was tried, an infinitive.
+        action: &'static str,
+        /// The weights.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Larger than [`MAX_WEIGHTS_BYTES`].
+    #[error("{}: {reason}; this is not a model of Reverie", path.display())]
+    TooLarge {
+        /// The weights.
+        path: PathBuf,
+        /// How large.
+        reason: String,
+    },
+    /// Not the file that the card was written for.
+    #[error("{}: SHA-256 is {found}, but the model card says {expected}; fetch the model again", path.display())]
+    WrongHash {
+        /// The weights.
+        path: PathBuf,
+        /// Of the file.
+        found: String,
+        /// From the card.
+        expected: String,
+    },
+    /// Cut off, or no safetensors file at all.
+    #[error("{}: not a whole safetensors file ({reason}); fetch the model again", path.display())]
+    Truncated {
+        /// The weights.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// Names differ from those that the architecture has.
+    #[error("{}: {reason}; the weights belong to another architecture: use the card they came with", path.display())]
+    Names {
+        /// The weights.
+        path: PathBuf,
+        /// What is missing and what is unknown.
+        reason: String,
+    },
+    /// A tensor has another type or shape.
+    #[error("{}: tensor `{tensor}` is {found}, expected {expected}; use the card that the weights came with", path.display())]
+    Shape {
+        /// The weights.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// In the file.
+        found: String,
+        /// By the architecture.
+        expected: String,
+    },
+    /// A value is NaN or infinite.
+    #[error("{}: tensor `{tensor}` holds {value} at {index}; the training broke down, use another checkpoint", path.display())]
+    NotFinite {
+        /// The weights.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// Flat index of the first bad value.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+}
+
+/// Reads and checks a weights file.
+///
+/// `sha256` is that of the model card; `None` for files without a card, such as checkpoints.
+/// `expected` are the names and shapes that the architecture has: all of them, and no others, must be
+/// in the file. F32, F16 and BF16 are read.
+///
+/// # Errors
+/// Anything in the file differs from what is expected; nothing of it is used then.
+pub fn read_weights(
+    path: impl AsRef<Path>,
+    sha256: Option<&str>,
+    expected: &[(String, Vec<usize>)],
+) -> Result<Weights, ModelFileError> {
+    let path = path.as_ref();
+    let bytes = read_limited(path, MAX_WEIGHTS_BYTES).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ModelFileError::Missing { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => {
+            ModelFileError::TooLarge { path: path.to_owned(), reason: source.to_string() }
+        }
+        _ => ModelFileError::Io { action: "read", path: path.to_owned(), source },
+    })?;
+    if let Some(expected) = sha256 {
+        let found = sha256_hex(&bytes);
+        if found != expected {
+            let expected = expected.to_owned();
+            return Err(ModelFileError::WrongHash { path: path.to_owned(), found, expected });
+        }
+    }
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| ModelFileError::Truncated { path: path.to_owned(), reason: e.to_string() })?;
+    check_names(path, &file, expected)?;
+    let mut weights = Weights::new();
+    for (name, shape) in expected {
+        // The names were checked just now, so a failure here is one of the file's inner order.
+        let view = file.tensor(name).map_err(|e| ModelFileError::Truncated {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        let wrong_shape = || ModelFileError::Shape {
+            path: path.to_owned(),
+            tensor: name.clone(),
+            found: format!("{:?} {:?}", view.dtype(), view.shape()),
+            expected: format!("F32, F16 or BF16 {shape:?}"),
+        };
+        if view.shape() != shape {
+            return Err(wrong_shape());
+        }
+        let values = to_f32(&view).ok_or_else(wrong_shape)?;
+        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            let (tensor, value) = (name.clone(), values[index]);
+            return Err(ModelFileError::NotFinite { path: path.to_owned(), tensor, index, value });
+        }
+        weights.insert(name.clone(), WeightTensor { shape: shape.clone(), values });
+    }
+    Ok(weights)
+}
+
+/// Writes a weights file under a temporary name, renames it, and gives its SHA-256 in hexadecimal.
+///
+/// # Errors
+/// A value is not finite, a shape does not fit its values, or the file cannot be written; an older
+/// file stays as it was.
+pub fn write_weights(
+    path: impl AsRef<Path>,
+    weights: &Weights,
+    precision: Precision,
+) -> Result<String, ModelFileError> {
+    let path = path.as_ref();
+    let mut stored = Vec::with_capacity(weights.len());
+    for (name, WeightTensor { values, .. }) in weights {
+        // Rounding can carry the largest values over to infinity.
+        let bad =
+            |v: f32| !v.is_finite() || (precision == Precision::Bf16 && !round_bf16(v).is_finite());
+        if let Some(index) = values.iter().position(|v| bad(*v)) {
+            let (tensor, value) = (name.clone(), values[index]);
+            return Err(ModelFileError::NotFinite { path: path.to_owned(), tensor, index, value });
+        }
+        let bytes: Vec<u8> = match precision {
+            Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Precision::Bf16 => values.iter().flat_map(|v| bf16_bits(*v).to_le_bytes()).collect(),
+        };
+        stored.push(bytes);
+    }
+    let dtype = match precision {
+        Precision::F32 => Dtype::F32,
+        Precision::Bf16 => Dtype::BF16,
+    };
+    let mut views = Vec::with_capacity(weights.len());
+    for ((name, tensor), bytes) in weights.iter().zip(&stored) {
+        let view = TensorView::new(dtype, tensor.shape.clone(), bytes).map_err(|_| {
+            ModelFileError::Shape {
+                path: path.to_owned(),
+                tensor: name.clone(),
+                found: format!("{} values", tensor.values.len()),
+                expected: format!("{:?}", tensor.shape),
+            }
+        })?;
+        views.push((name.as_str(), view));
+    }
+    let io_error = |source| ModelFileError::Io { action: "write", path: path.to_owned(), source };
+    let bytes = serialize(views, None).map_err(|e| io_error(io::Error::other(e)))?;
+    write_atomically(path, &bytes).map_err(io_error)?;
+    Ok(sha256_hex(&bytes))
+}
+
+/// SHA-256, 64 lower-case hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check_names(
+    path: &Path,
+    file: &SafeTensors<'_>,
+    expected: &[(String, Vec<usize>)],
+) -> Result<(), ModelFileError> {
+    let found: std::collections::BTreeSet<&str> = file.names().into_iter().collect();
+    let wanted: std::collections::BTreeSet<&str> =
+        expected.iter().map(|(name, _)| name.as_str()).collect();
+    let missing: Vec<&str> = wanted.difference(&found).copied().collect();
+    let unknown: Vec<&str> = found.difference(&wanted).copied().collect();
+    let list = |what: &str, names: &[&str]| match names {
+        [] => None,
+        [first] => Some(format!("tensor `{}` is {what}", printable(first))),
+        [first, rest @ ..] => {
+            Some(format!("tensor `{}` and {} more are {what}", printable(first), rest.len()))
+        }
+    };
+    let faults: Vec<String> =
+        [list("missing", &missing), list("unknown", &unknown)].into_iter().flatten().collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ModelFileError::Names { path: path.to_owned(), reason: faults.join(", ") })
+}
+
+/// A name from an untrusted file, on one short line.
+fn printable(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
+/// The values of a tensor, or `None` for a dtype that no model has.
+fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let data = view.data();
+    let halves = || data.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
+    match view.dtype() {
+        Dtype::F32 => {
+            Some(data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        }
+        Dtype::BF16 => Some(halves().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect()),
+        Dtype::F16 => Some(halves().map(f16_to_f32).collect()),
+        _ => None,
+    }
+}
+
+/// IEEE 754 half precision: 1 sign, 5 exponent, 10 mantissa bits.
+fn f16_to_f32(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let mantissa = f32::from(bits & 0x3ff);
+    sign * match i32::from(bits >> 10 & 0x1f) {
+        0 => mantissa * 2f32.powi(-24),
+        31 if mantissa == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        exponent => (mantissa + 1024.0) * 2f32.powi(exponent - 25),
+    }
+}
+
+/// The upper half of a finite f32, rounded to nearest, ties to even.
+fn bf16_bits(value: f32) -> u16 {
+    let bits = value.to_bits();
+    (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16
+}
+
+fn round_bf16(value: f32) -> f32 {
+    f32::from_bits(u32::from(bf16_bits(value)) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights() -> Weights {
+        let tensor = |shape: &[usize]| {
+            let count: usize = shape.iter().product();
+            WeightTensor {
+                shape: shape.to_vec(),
+                values: (0..count).map(|i| i as f32 * 0.37 - 3.0).collect(),
+            }
+        };
+        Weights::from([
+            ("down.0.weight".to_owned(), tensor(&[4, 3, 3, 3])),
+            ("down.0.bias".to_owned(), tensor(&[4])),
+            ("scale".to_owned(), tensor(&[])),
+        ])
+    }
+
+    fn shapes(weights: &Weights) -> Vec<(String, Vec<usize>)> {
+        weights.iter().map(|(name, t)| (name.clone(), t.shape.clone())).collect()
+    }
+
+    fn saved() -> (tempfile::TempDir, PathBuf, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.safetensors");
+        let hash = write_weights(&path, &weights(), Precision::F32).unwrap();
+        (dir, path, hash)
+    }
+
+    #[test]
+    fn f32_weights_come_back_exactly() {
+        let (_dir, path, hash) = saved();
+        assert_eq!(read_weights(&path, Some(&hash), &shapes(&weights())).unwrap(), weights());
+    }
+
+    #[test]
+    fn bf16_weights_come_back_within_half_a_unit_of_the_eighth_bit() {
+        let (_dir, path, _) = saved();
+        write_weights(&path, &weights(), Precision::Bf16).unwrap();
+        let back = read_weights(&path, None, &shapes(&weights())).unwrap();
+        for (name, tensor) in weights() {
+            for (a, b) in tensor.values.iter().zip(&back[&name].values) {
+                assert!((a - b).abs() <= a.abs() / 256.0, "{a} became {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_precision_is_read_right() {
+        let cases = [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.9604645e-8),
+            (0x3555, 0.33325195),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(f16_to_f32(bits), value);
+        }
+        assert!(f16_to_f32(0x7c00).is_infinite() && f16_to_f32(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn ties_round_to_even() {
+        assert_eq!(round_bf16(f32::from_bits(0x3f80_8000)), 1.0);
+        assert_eq!(round_bf16(f32::from_bits(0x3f81_8000)), f32::from_bits(0x3f82_0000));
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_refused() {
+        let (_dir, path, hash) = saved();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = read_weights(&path, None, &shapes(&weights())).unwrap_err();
+            assert!(matches!(error, ModelFileError::Truncated { .. }), "{length}: {error}");
+            let error = read_weights(&path, Some(&hash), &shapes(&weights())).unwrap_err();
+            assert!(matches!(error, ModelFileError::WrongHash { .. }), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn flipped_bytes_never_panic() {
+        let (_dir, path, hash) = saved();
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut broken = whole.clone();
+            broken[at] ^= 0x55;
+            std::fs::write(&path, &broken).unwrap();
+            let _ = read_weights(&path, None, &shapes(&weights()));
+            assert!(read_weights(&path, Some(&hash), &shapes(&weights())).is_err());
+        }
+    }
+
+    #[test]
+    fn other_names_and_shapes_are_named() {
+        let (_dir, path, _) = saved();
+        let mut expected = shapes(&weights());
+        expected[0].0 = "down.1.bias".to_owned();
+        let error = read_weights(&path, None, &expected).unwrap_err().to_string();
+        assert!(error.contains("down.1.bias") && error.contains("down.0.bias"), "{error}");
+        let mut expected = shapes(&weights());
+        expected[0].1 = vec![5];
+        let error = read_weights(&path, None, &expected).unwrap_err();
+        assert!(
+            matches!(&error, ModelFileError::Shape { tensor, .. } if tensor == "down.0.bias"),
+            "{error}"
+        );
+        assert!(matches!(read_weights(&path, None, &[]), Err(ModelFileError::Names { .. })));
+    }
+
+    #[test]
+    fn nan_is_neither_written_nor_read() {
+        let (_dir, path, _) = saved();
+        let mut broken = weights();
+        broken.get_mut("scale").unwrap().values[0] = f32::NAN;
+        assert!(matches!(
+            write_weights(&path, &broken, Precision::F32),
+            Err(ModelFileError::NotFinite { .. })
+        ));
+        assert!(read_weights(&path, None, &shapes(&weights())).is_ok(), "the old file stays");
+        broken.get_mut("scale").unwrap().values[0] = f32::MAX;
+        assert!(write_weights(&path, &broken, Precision::Bf16).is_err(), "rounds to infinity");
+
+        let bytes = f32::INFINITY.to_le_bytes();
+        let view = TensorView::new(Dtype::F32, vec![1], &bytes).unwrap();
+        std::fs::write(&path, serialize([("a", view)], None).unwrap()).unwrap();
+        let error = read_weights(&path, None, &[("a".to_owned(), vec![1])]).unwrap_err();
+        assert!(matches!(error, ModelFileError::NotFinite { index: 0, .. }), "{error}");
+    }
+
+    #[test]
+    fn integers_are_no_weights() {
+        let (_dir, path, _) = saved();
+        let view = TensorView::new(Dtype::I64, vec![1], &[0; 8]).unwrap();
+        std::fs::write(&path, serialize([("a", view)], None).unwrap()).unwrap();
+        let error =
+            read_weights(&path, None, &[("a".to_owned(), vec![1])]).unwrap_err().to_string();
+        assert!(error.contains("I64"), "{error}");
+    }
+
+    #[test]
+    fn missing_and_oversized_files_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.safetensors");
+        assert!(matches!(read_weights(&path, None, &[]), Err(ModelFileError::Missing { .. })));
+        // Sparse: takes no space on the disk.
+        std::fs::File::create(&path).unwrap().set_len(MAX_WEIGHTS_BYTES + 1).unwrap();
+        assert!(matches!(read_weights(&path, None, &[]), Err(ModelFileError::TooLarge { .. })));
+        assert!(matches!(read_weights(dir.path(), None, &[]), Err(ModelFileError::Io { .. })));
+    }
+}
