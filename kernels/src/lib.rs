@@ -10,3 +10,5 @@
 pub mod exemplar;
 pub mod geometry;
 pub mod raster;
+pub mod surface;
+pub mod warp;

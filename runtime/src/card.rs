@@ -295,6 +295,7 @@ pub(crate) mod tests {
             action_axes: owned(&["move"]),
             materials: owned(&["stone"]),
             styles: owned(&["noon"]),
+            looks: 0,
             sampler: Sampler { steps: 2, default_condition_strength: 0.5, context_noise: 0.0 },
             provenance: Provenance { recipe: "(\n  steps: 1,\n)".to_owned(), ..Default::default() },
             scores: BTreeMap::from([("psnr_db".to_owned(), 28.5)]),

@@ -7,8 +7,7 @@ use crate::paint::paint;
 use crate::scene::ShadowScene;
 use crate::style::StyleWeights;
 
-/// Texels along one side of the sun's depth map.
-const SUN_TEXELS: usize = 384;
+
 
 /// Everything that is known of a view before a model looks at it.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl ShadowView {
             camera: snapshot.camera,
             maps: ShadowMaps::default(),
             paint: Vec::new(),
-            sun: SunMap::new(SUN_TEXELS),
+            sun: SunMap::default(),
         };
         view.draw(snapshot, style, width, height, keep_tints);
         view

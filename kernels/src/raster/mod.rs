@@ -1,13 +1,31 @@
 //! The shadow, drawn at model size: depth, normal, material, object, surface coordinates, sun.
 //!
-//! [`fast`] walks each primitive's screen rectangle; [`reference`] asks every primitive at every pixel.
+//! [`fast`] walks each primitive's screen rectangle; [`reference`] asks every primitive at every pixel;
+//! [`sun`] adds which of the visible points the sun reaches. All of them meet shapes by the rays of
+//! [`shape`] and describe what they meet by `shade`.
 
 use glam::Vec3;
 
 use crate::geometry::{CameraPose, Pose, Shape};
 
+mod bounds;
+pub mod fast;
+pub mod reference;
+mod shade;
+pub mod shape;
+pub mod sun;
+
+pub use fast::raster;
+pub use sun::SunMap;
+
 /// In [`ShadowMaps::primitive`]: no surface, the sky.
 pub const SKY: u16 = u16::MAX;
+
+/// In [`ShadowMaps::layer`]: the sky.
+pub const SKY_LAYER: u8 = u8::MAX;
+
+/// Nothing nearer to the camera than this is seen, metres along −Z.
+pub const NEAR_M: f32 = 0.05;
 
 /// One collider as the raster sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +43,7 @@ pub struct Primitive {
 /// Everything that can be seen at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scene {
-    /// At most 65,534.
+    /// At most 65,534; the raster leaves out any beyond that.
     pub primitives: Vec<Primitive>,
     /// From the ground towards the sun, unit length.
     pub sun_direction: Vec3,
@@ -56,8 +74,36 @@ pub struct ShadowMaps {
     pub sun_visibility: Vec<f32>,
 }
 
+impl ShadowMaps {
+    /// Makes every map `width * height` of empty sky, in the memory they already have.
+    pub fn clear(&mut self, width: usize, height: usize) {
+        fn fill<T: Clone>(map: &mut Vec<T>, len: usize, value: T) {
+            map.clear();
+            map.resize(len, value);
+        }
+        let len = width * height;
+        self.width = width;
+        self.height = height;
+        fill(&mut self.depth_m, len, f32::INFINITY);
+        fill(&mut self.normal, len, Vec3::ZERO);
+        fill(&mut self.primitive, len, SKY);
+        fill(&mut self.uv, len, [0.0; 2]);
+        fill(&mut self.edge_m, len, [0.0; 2]);
+        fill(&mut self.layer, len, SKY_LAYER);
+        fill(&mut self.footprint, len, 0.0);
+        fill(&mut self.sun_visibility, len, 1.0);
+    }
+}
+
 /// The world point seen at the centre of pixel (`x`, `y`) at `depth_m`.
-pub fn unproject(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize, depth_m: f32) -> Vec3 {
+pub fn unproject(
+    camera: &CameraPose,
+    width: usize,
+    height: usize,
+    x: usize,
+    y: usize,
+    depth_m: f32,
+) -> Vec3 {
     camera.world_from_camera.transform_point(ray(camera, width, height, x, y) * depth_m)
 }
 
@@ -69,3 +115,26 @@ pub fn ray(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize)
     let ndc_y = 1.0 - 2.0 * (y as f32 + 0.5) / height as f32;
     Vec3::new(ndc_x * tan * aspect, ndc_y * tan, -1.0)
 }
+
+/// [`ray`] of a whole picture: x by column, y by row.
+pub(crate) struct Rays {
+    pub(crate) columns: Vec<f32>,
+    pub(crate) rows: Vec<f32>,
+    /// Width of one pixel at 1 m, metres.
+    pub(crate) pixel_m: f32,
+}
+
+impl Rays {
+    pub(crate) fn new(camera: &CameraPose, width: usize, height: usize) -> Self {
+        Self {
+            columns: (0..width).map(|x| ray(camera, width, height, x, 0).x).collect(),
+            rows: (0..height).map(|y| ray(camera, width, height, 0, y).y).collect(),
+            pixel_m: 2.0 * (0.5 * camera.vertical_fov_rad).tan() / height.max(1) as f32,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

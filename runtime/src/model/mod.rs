@@ -79,6 +79,12 @@ pub enum ModelError {
         /// Which request.
         request_id: u64,
     },
+    /// A bug in the model, caught.
+    #[error("the model panicked: {what}")]
+    Panicked {
+        /// The panic's message.
+        what: String,
+    },
     /// libtorch refused.
     #[cfg(feature = "tch")]
     #[error("libtorch: {0}")]

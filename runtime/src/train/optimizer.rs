@@ -48,7 +48,7 @@ impl Optimizer {
         Ok(Self {
             names,
             variables,
-            ema: weights.f_copy()?,
+            ema: weights.copy(),
             first: weights.f_zeros_like()?,
             second: weights.f_zeros_like()?,
             weights,

@@ -37,7 +37,7 @@ pub fn draw_samples(
     rng: &mut ChaCha8Rng,
     mut out: impl FnMut(Sample),
 ) -> Result<(), DataError> {
-    let (width, height) = (episode.width() as usize, episode.height() as usize);
+    let (width, height) = (episode.header().width as usize, episode.header().height as usize);
     let count = episode.len();
     let mut targets: Vec<usize> = (0..sampling.per_visit).map(|_| rng.random_range(0..count)).collect();
     targets.sort_unstable();
@@ -128,7 +128,7 @@ fn one_sample(
         sun_direction: view.scene().sun_direction,
         camera: view.camera,
         last_camera: last_frame.map(|f| episode.snapshot(f).camera),
-        dt_s: last_frame.map_or(0.0, |f| (episode.time_s(frame) - episode.time_s(f)) as f32),
+        dt_s: last_frame.map_or(0.0, |f| (episode.snapshot(frame).time_s - episode.snapshot(f).time_s) as f32),
         context_noise,
         condition_strength: if blank { 0.0 } else { 1.0 },
         action: episode.action(frame),

@@ -1,0 +1,243 @@
+//! Reprojection of a past picture into the present view, by exact depth and the poses of then and now.
+//!
+//! Every present pixel asks where its point was in the past picture (backward warping): the camera may
+//! have moved, and the body the point lies on too. A past pixel answers only if it saw that very point:
+//! the same body, at the depth where the surface was. [`reference`] is the same in plain form.
+
+use std::collections::HashMap;
+
+use glam::{Mat3, Vec2, Vec3};
+
+use crate::geometry::{CameraPose, Pose};
+use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
+
+pub mod reference;
+mod sample;
+
+use sample::{Expected, sample};
+
+/// In [`PastFrame::object`]: the sky.
+pub const SKY_OBJECT: u64 = u64::MAX;
+
+/// A pixel gets a past colour if past pixels of at least this bilinear weight saw it.
+pub const LEAST_WEIGHT: f32 = 0.3;
+
+/// A picture and the shadow it was made over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastFrame {
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// sRGB, 0 to 1; red, green, blue of the upper left pixel, then of the one right of it.
+    pub rgb: Vec<f32>,
+    /// Where it was taken from.
+    pub camera: CameraPose,
+    /// As in [`ShadowMaps::depth_m`].
+    pub depth_m: Vec<f32>,
+    /// The body that each pixel saw, or [`SKY_OBJECT`].
+    pub object: Vec<u64>,
+    /// Where every body was then.
+    pub world_from_object: HashMap<u64, Pose>,
+}
+
+impl PastFrame {
+    /// Remembers the picture `rgb` (three values per pixel), made over the `maps` that `camera` had of `scene`.
+    ///
+    /// # Panics
+    /// If `rgb` is not of the size of `maps`.
+    pub fn new(scene: &Scene, camera: &CameraPose, maps: &ShadowMaps, rgb: Vec<f32>) -> Self {
+        assert_eq!(
+            rgb.len(),
+            3 * maps.width * maps.height,
+            "values in a picture of {}×{}",
+            maps.width,
+            maps.height
+        );
+        let id = |index: &u16| {
+            scene.primitives.get(*index as usize).map_or(SKY_OBJECT, |primitive| primitive.id)
+        };
+        Self {
+            width: maps.width,
+            height: maps.height,
+            rgb,
+            camera: *camera,
+            depth_m: maps.depth_m.clone(),
+            object: maps.primitive.iter().map(id).collect(),
+            world_from_object: scene
+                .primitives
+                .iter()
+                .map(|p| (p.id, p.world_from_object))
+                .collect(),
+        }
+    }
+}
+
+/// Draws the `past` picture as it looks from `camera` now, over the `maps` that `camera` has of `scene`.
+///
+/// `rgb` gets three values per pixel, 0 where the past does not know. `valid` gets the share of the
+/// bilinear footprint that saw the point, 0 or from [`LEAST_WEIGHT`] to 1. Where all 16 pixels around saw
+/// the surface they are weighed by Catmull and Rom's cubic, held within the inner four, so that a picture
+/// stays sharp when it is warped again and again; elsewhere the accepted ones of the inner four are.
+///
+/// # Panics
+/// If `rgb` or `valid` is not of the size of `maps`.
+pub fn warp(
+    scene: &Scene,
+    camera: &CameraPose,
+    maps: &ShadowMaps,
+    past: &PastFrame,
+    rgb: &mut [f32],
+    valid: &mut [f32],
+) {
+    let pixels = maps.width * maps.height;
+    assert_eq!(
+        (rgb.len(), valid.len()),
+        (3 * pixels, pixels),
+        "room for {}×{}",
+        maps.width,
+        maps.height
+    );
+    let rays = Rays::new(camera, maps.width, maps.height);
+    let carries = Carries::new(scene, camera, past);
+    for (y, &ray_y) in rays.rows.iter().enumerate() {
+        for (x, &ray_x) in rays.columns.iter().enumerate() {
+            let pixel = y * maps.width + x;
+            let found = carries
+                .look_up(maps, pixel, Vec3::new(ray_x, ray_y, -1.0))
+                .map_or(([0.0; 3], 0.0), |(place, expected)| sample(past, place, &expected));
+            rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&found.0);
+            valid[pixel] = found.1;
+        }
+    }
+}
+
+/// Which pixels [`warp`] would likely find in the `past`, asked only at every `stride`th pixel.
+///
+/// The answers are for pixels (`i` · stride + stride / 2, `j` · stride + stride / 2), row by row.
+pub fn warp_coverage(
+    scene: &Scene,
+    camera: &CameraPose,
+    maps: &ShadowMaps,
+    past: &PastFrame,
+    stride: usize,
+) -> Vec<bool> {
+    let stride = stride.max(1);
+    let rays = Rays::new(camera, maps.width, maps.height);
+    let carries = Carries::new(scene, camera, past);
+    let mut known = Vec::with_capacity((maps.width / stride + 1) * (maps.height / stride + 1));
+    for y in (stride / 2..maps.height).step_by(stride) {
+        for x in (stride / 2..maps.width).step_by(stride) {
+            let found = carries.look_up(
+                maps,
+                y * maps.width + x,
+                Vec3::new(rays.columns[x], rays.rows[y], -1.0),
+            );
+            known.push(found.is_some_and(|(place, expected)| {
+                let nearest = place.round();
+                expected.accepts(past, nearest.x as isize, nearest.y as isize, place)
+            }));
+        }
+    }
+    known
+}
+
+/// `past_camera_from_camera` of everything that can be seen, each carried along with its body.
+struct Carries {
+    /// By index of the primitive; `None` if the past did not know it.
+    bodies: Vec<Option<Carry>>,
+    /// Only turns: the sky is too far away to shift.
+    sky: Mat3,
+    /// Pixels per unit of slope, and the slope 0 in index coordinates (0 is the first pixel's centre).
+    scale: Vec2,
+    middle: Vec2,
+}
+
+struct Carry {
+    rotation: Mat3,
+    translation: Vec3,
+    past_camera_from_world_normal: Mat3,
+    object: u64,
+}
+
+impl Carries {
+    fn new(scene: &Scene, camera: &CameraPose, past: &PastFrame) -> Self {
+        let past_camera_from_world = past.camera.world_from_camera.inverse();
+        let tan = (0.5 * past.camera.vertical_fov_rad).tan();
+        let size = Vec2::new(past.width as f32, past.height as f32);
+        Self {
+            bodies: scene
+                .primitives
+                .iter()
+                .map(|primitive| Carry::new(primitive, camera, past, &past_camera_from_world))
+                .collect(),
+            sky: past_camera_from_world.compose(&camera.world_from_camera).rotation_matrix(),
+            scale: Vec2::new(0.5, -0.5) * size.y / tan,
+            middle: 0.5 * size - 0.5,
+        }
+    }
+
+    /// Where the point of `pixel` was in the past picture (index coordinates), and what must be there.
+    #[inline]
+    fn look_up(&self, maps: &ShadowMaps, pixel: usize, ray: Vec3) -> Option<(Vec2, Expected)> {
+        let index = maps.primitive[pixel];
+        if index == SKY {
+            let direction = self.sky * ray;
+            return (direction.z < 0.0).then(|| (self.place(direction), Expected::sky()));
+        }
+        let carry = self.bodies.get(index as usize)?.as_ref()?;
+        let point = carry.rotation * (ray * maps.depth_m[pixel]) + carry.translation;
+        let depth_m = -point.z;
+        if depth_m < 1e-3 {
+            return None;
+        }
+        // The plane of the surface, to know its depth in the pixels around.
+        let normal = carry.past_camera_from_world_normal * maps.normal[pixel];
+        let plane_m = normal.dot(point);
+        if plane_m > 1e-3 * depth_m {
+            // Its other side faced the camera then.
+            return None;
+        }
+        let slope = if plane_m < -1e-3 {
+            Vec2::new(normal.x, normal.y) / (self.scale * plane_m)
+        } else {
+            Vec2::ZERO
+        };
+        Some((self.place(point), Expected::surface(carry.object, depth_m, slope)))
+    }
+
+    #[inline]
+    fn place(&self, point: Vec3) -> Vec2 {
+        let place = Vec2::new(point.x, point.y) / -point.z * self.scale + self.middle;
+        // What rounding moved off a pixel's centre goes back there: a still picture stays as it is.
+        let nearest = place.round();
+        let snap = |at: f32, nearest: f32| if (at - nearest).abs() < 1e-3 { nearest } else { at };
+        Vec2::new(snap(place.x, nearest.x), snap(place.y, nearest.y))
+    }
+}
+
+impl Carry {
+    fn new(
+        now: &Primitive,
+        camera: &CameraPose,
+        past: &PastFrame,
+        past_camera_from_world: &Pose,
+    ) -> Option<Self> {
+        let then = past.world_from_object.get(&now.id)?;
+        let mut past_camera_from_world_now = *past_camera_from_world;
+        if *then != now.world_from_object {
+            let then_from_now = then.compose(&now.world_from_object.inverse());
+            past_camera_from_world_now = past_camera_from_world.compose(&then_from_now);
+        }
+        let pose = past_camera_from_world_now.compose(&camera.world_from_camera);
+        Some(Self {
+            rotation: pose.rotation_matrix(),
+            translation: pose.translation_m,
+            past_camera_from_world_normal: past_camera_from_world_now.rotation_matrix(),
+            object: now.id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The dream thread: requests in, pictures out, newest wins both ways.
+//!
+//! The model is built and lives on the thread; tensors never leave it. When the model cannot be loaded, fails or
+//! panics, the thread goes on with shadow paint and says so in its [`DreamStatus`]; a failed model is built again, a few
+//! times.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::frame::NeuralFrame;
+use crate::model::{ModelError, ShadowPaint, WorldModel};
+use crate::request::DreamRequest;
+
+/// Builds the model on the dream thread; called again after a failure.
+pub type ModelBuilder = Box<dyn FnMut() -> Result<Box<dyn WorldModel>, ModelError> + Send>;
+
+/// How the thread behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DreamConfig {
+    /// Of shadow paint, while there is no model; pixels.
+    pub width: u32,
+    /// Of shadow paint, pixels.
+    pub height: u32,
+    /// How often a failed model is built again.
+    pub restarts: u32,
+}
+
+impl Default for DreamConfig {
+    fn default() -> Self {
+        Self { width: 128, height: 72, restarts: 3 }
+    }
+}
+
+/// What the thread is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DreamState {
+    /// The model is being built; pictures are shadow paint.
+    #[default]
+    Loading,
+    /// The model answers.
+    Dreaming,
+    /// Shadow paint answers, for good.
+    Fallback {
+        /// One line: what is wrong and what to do.
+        why: String,
+    },
+}
+
+/// A look into the thread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DreamStatus {
+    /// Name of the model that answers.
+    pub model: String,
+    /// What is going on.
+    pub state: DreamState,
+    /// Pictures by the model.
+    pub frames: u64,
+    /// Pictures by shadow paint.
+    pub fallback_frames: u64,
+    /// How often the model was built again.
+    pub restarts: u32,
+    /// Requests that a model refused, each answered by shadow paint.
+    pub refused: u64,
+    /// What the last failure said.
+    pub last_failure: Option<String>,
+}
+
+/// The game's end of the dream thread. Dropping it stops the thread after the frame in hand.
+#[derive(Debug)]
+pub struct DreamHandle {
+    requests: Option<Sender<DreamRequest>>,
+    /// The receiver's twin: takes out a request that a newer one replaces.
+    stale_requests: Receiver<DreamRequest>,
+    frames: Receiver<NeuralFrame>,
+    status: Arc<Mutex<DreamStatus>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl DreamHandle {
+    /// Starts the thread, which builds its model at once.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn spawn(config: DreamConfig, build: ModelBuilder) -> std::io::Result<Self> {
+        let (requests, taken) = bounded::<DreamRequest>(1);
+        let (made, frames) = bounded::<NeuralFrame>(1);
+        let status = Arc::new(Mutex::new(DreamStatus::default()));
+        let worker = Worker {
+            config,
+            build,
+            requests: taken.clone(),
+            stale_frames: frames.clone(),
+            frames: made,
+            status: status.clone(),
+        };
+        let thread = std::thread::Builder::new().name("dream".to_owned()).spawn(move || worker.run())?;
+        Ok(Self { requests: Some(requests), stale_requests: taken, frames, status, thread: Some(thread) })
+    }
+
+    /// Asks for a picture; replaces a request that was not taken yet. Never blocks.
+    ///
+    /// A replaced reset is not lost: the newer request inherits it.
+    pub fn request(&self, request: DreamRequest) {
+        let Some(sender) = &self.requests else { return };
+        let mut request = request;
+        while let Err(TrySendError::Full(back)) = sender.try_send(request) {
+            request = back;
+            if let Ok(stale) = self.stale_requests.try_recv() {
+                request.reset |= stale.reset;
+            }
+        }
+    }
+
+    /// The newest picture, if one was finished since the last call.
+    pub fn newest_frame(&self) -> Option<NeuralFrame> {
+        self.frames.try_recv().ok()
+    }
+
+    /// No request waits to be taken.
+    pub fn is_idle(&self) -> bool {
+        self.stale_requests.is_empty()
+    }
+
+    /// A copy of the thread's state.
+    pub fn status(&self) -> DreamStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for DreamHandle {
+    fn drop(&mut self) {
+        self.requests = None;
+        // A request still in the channel would be dreamed before the thread sees that nobody listens.
+        while self.stale_requests.try_recv().is_ok() {}
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported in the status already.
+            drop(thread.join());
+        }
+    }
+}
+
+struct Worker {
+    config: DreamConfig,
+    build: ModelBuilder,
+    requests: Receiver<DreamRequest>,
+    frames: Sender<NeuralFrame>,
+    stale_frames: Receiver<NeuralFrame>,
+    status: Arc<Mutex<DreamStatus>>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut paint = ShadowPaint::new(self.config.width, self.config.height);
+        let mut model = self.build();
+        let requests = self.requests.clone();
+        for request in requests.iter() {
+            let dreamed = model.as_mut().map(|model| {
+                catch_unwind(AssertUnwindSafe(|| model.append_frame(&request)))
+                    .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }))
+            });
+            let frame = match dreamed {
+                Some(Ok(frame)) => {
+                    self.note(|s| s.frames += 1);
+                    frame
+                }
+                other => {
+                    if let Some(Err(error)) = other {
+                        self.fail(&error, &mut model);
+                    }
+                    // Paint fails only on a camera that cannot be looked through: no picture then.
+                    let Ok(frame) = paint.append_frame(&request) else { continue };
+                    self.note(|s| s.fallback_frames += 1);
+                    frame
+                }
+            };
+            self.publish(frame);
+        }
+    }
+
+    fn build(&mut self) -> Option<Box<dyn WorldModel>> {
+        let build = &mut self.build;
+        let built = catch_unwind(AssertUnwindSafe(build))
+            .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }));
+        match built {
+            Ok(model) => {
+                let name = model.name().to_owned();
+                self.note(|s| {
+                    s.model = name;
+                    s.state = DreamState::Dreaming;
+                });
+                Some(model)
+            }
+            Err(error) => {
+                self.fall_back(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A refused request leaves the model as it is; anything else costs it a restart.
+    fn fail(&mut self, error: &ModelError, model: &mut Option<Box<dyn WorldModel>>) {
+        let why = error.to_string();
+        self.note(|s| s.last_failure = Some(why.clone()));
+        if matches!(error, ModelError::Request { .. }) {
+            self.note(|s| s.refused += 1);
+            return;
+        }
+        *model = None;
+        let restarts = self.status.lock().unwrap_or_else(PoisonError::into_inner).restarts;
+        if restarts < self.config.restarts {
+            self.note(|s| s.restarts += 1);
+            *model = self.build();
+        } else {
+            self.fall_back(format!("the model failed {} times, last: {why}", restarts + 1));
+        }
+    }
+
+    fn fall_back(&self, why: String) {
+        self.note(|s| {
+            s.model = "shadow paint".to_owned();
+            s.last_failure = Some(why.clone());
+            s.state = DreamState::Fallback { why };
+        });
+    }
+
+    fn note(&self, change: impl FnOnce(&mut DreamStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn publish(&self, frame: NeuralFrame) {
+        let mut frame = frame;
+        while let Err(TrySendError::Full(back)) = self.frames.try_send(frame) {
+            frame = back;
+            drop(self.stale_frames.try_recv());
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

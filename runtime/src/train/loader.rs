@@ -1,0 +1,76 @@
+//! Threads that turn episodes into samples.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{Receiver, bounded};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::recipe::Sampling;
+use super::sample::{Sample, draw_samples};
+use crate::data::{DataError, Episode};
+
+/// Samples waiting between loaders and trainer. One of 128×72 takes 2 MB.
+const QUEUE: usize = 32;
+
+/// Running loader threads; they end when this is dropped.
+#[derive(Debug)]
+pub struct Loader {
+    /// Samples, or the reason why an episode cannot be read.
+    pub samples: Receiver<Result<Sample, DataError>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Loader {
+    /// Starts `threads` loaders over `episodes`. `visit` continues the random sequence after a resume.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn spawn(
+        episodes: Arc<Vec<PathBuf>>,
+        sampling: &Sampling,
+        seed: u64,
+        visit: u64,
+        threads: usize,
+    ) -> std::io::Result<Self> {
+        let (send, samples) = bounded(QUEUE);
+        let mut handles = Vec::new();
+        for thread in 0..threads.max(1) {
+            let (send, sampling, episodes) = (send.clone(), sampling.clone(), episodes.clone());
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (visit << 20));
+            rng.set_stream(thread as u64);
+            let work = move || {
+                while !episodes.is_empty() {
+                    let path = &episodes[rng.random_range(0..episodes.len())];
+                    let mut open = true;
+                    let drawn = Episode::open(path).and_then(|episode| {
+                        draw_samples(&episode, &sampling, &mut rng, |sample| {
+                            open = open && send.send(Ok(sample)).is_ok();
+                        })
+                    });
+                    if let Err(error) = drawn {
+                        open = send.send(Err(error)).is_ok();
+                    }
+                    if !open {
+                        return;
+                    }
+                }
+            };
+            handles.push(std::thread::Builder::new().name(format!("loader {thread}")).spawn(work)?);
+        }
+        Ok(Self { samples, threads: handles })
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // Nobody receives any more: the threads see it at their next sample.
+        let (_, closed) = bounded(0);
+        drop(std::mem::replace(&mut self.samples, closed));
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The trainer: episodes in, a model card with weights out; resumes after a kill at any moment.
+//!
+//! [`recipe`] says what to do, [`sample`] and [`loader`] draw conditions from episodes on threads of their own,
+//! [`optimizer`] is AdamW over one flat vector, [`state`] what is saved, [`trainer`] the loop, [`publish`]
+//! writes the finished model.
+
+pub mod loader;
+pub mod loss;
+pub mod optimizer;
+pub mod publish;
+pub mod recipe;
+pub mod sample;
+pub mod state;
+pub mod trainer;
+
+pub use recipe::{Recipe, RecipeError, Sampling};
+pub use trainer::{Progress, TrainError, train};

@@ -1,0 +1,129 @@
+//! From a training state to a model that can be shipped: card, weights and looks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
+
+use super::optimizer::Optimizer;
+use super::recipe::Recipe;
+use super::state::Ledger;
+use super::trainer::TrainError;
+use crate::card::{CARD_VERSION, ModelCard, Provenance, Sampler};
+use crate::condition::CHANNEL_NAMES;
+use crate::data::{DataError, Episode};
+use crate::material::MATERIAL_NAMES;
+use crate::model::reverie::files::{architecture, look_name};
+use crate::request::ACTION_AXES;
+use crate::style::STYLE_NAMES;
+use crate::view::ShadowView;
+use crate::weights::{Precision, WeightTensor, Weights, write_weights};
+
+/// Looks that go with a model.
+pub const LOOKS: usize = 8;
+/// Episodes that are asked for looks.
+const LOOK_CANDIDATES: usize = 64;
+/// Noise level that the model is told of in play: its own past is never perfect.
+const CONTEXT_NOISE: f32 = 0.15;
+
+/// Gathers looks from the episodes that show most materials in plain daylight.
+///
+/// # Errors
+/// An episode is damaged.
+pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
+    let mut found: Vec<(f32, Exemplars)> = Vec::new();
+    let step = (episodes.len() / LOOK_CANDIDATES).max(1);
+    for path in episodes.iter().step_by(step) {
+        let episode = Episode::open(path)?;
+        let header = episode.header();
+        let (width, height) = (header.width as usize, header.height as usize);
+        // Daylight shows a material's own colours.
+        let daylight = episode.style(0).normalized().0[0];
+        if daylight < 0.5 {
+            continue;
+        }
+        let mut look = Exemplars::new();
+        let mut view: Option<ShadowView> = None;
+        for frame in (0..episode.len()).step_by(2) {
+            let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
+            let view = match &mut view {
+                Some(view) => {
+                    view.draw(&snapshot, &style, width, height, true);
+                    view
+                }
+                none => none.insert(ShadowView::new(&snapshot, &style, width, height, true)),
+            };
+            let rgb: Vec<f32> = episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+            look.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+        }
+        let texels = look.texels();
+        let known: f32 = (0..LAYERS)
+            .map(|layer| {
+                let fine = &texels[layer * LAYER_TEXELS..layer * LAYER_TEXELS + LAYER_TEXELS];
+                (fine.iter().filter(|t| t[3] > 0.5).count() as f32).sqrt()
+            })
+            .sum();
+        found.push((known, look));
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Ok(found.into_iter().take(LOOKS).map(|(_, look)| look).collect())
+}
+
+/// Writes `<name>.safetensors` and `<name>.world.ron` into the recipe's folder; returns the card's path.
+///
+/// # Errors
+/// A file cannot be written, or the weights are not finite.
+pub fn publish(
+    recipe: &Recipe,
+    command: &str,
+    size: (u32, u32),
+    optimizer: &Optimizer,
+    ledger: &Ledger,
+    looks: &[Exemplars],
+    episodes: usize,
+) -> Result<PathBuf, TrainError> {
+    let mut weights = Weights::new();
+    for (name, shape, values) in optimizer.averaged()? {
+        weights.insert(name, WeightTensor { shape: shape.iter().map(|s| *s as usize).collect(), values });
+    }
+    for (index, look) in looks.iter().enumerate() {
+        let values = look.texels().iter().flatten().copied().collect();
+        weights.insert(look_name(index), WeightTensor { shape: vec![LAYERS * LAYER_TEXELS, 4], values });
+    }
+    let file = format!("{}.safetensors", recipe.name);
+    let sha256 = write_weights(recipe.out.join(&file), &weights, Precision::Bf16)?;
+    let names = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let card = ModelCard {
+        version: CARD_VERSION,
+        name: recipe.name.clone(),
+        architecture: architecture(&recipe.network, size.0, size.1),
+        weights: file,
+        sha256,
+        condition: names(&CHANNEL_NAMES),
+        action_axes: names(&ACTION_AXES),
+        materials: names(&MATERIAL_NAMES),
+        styles: names(&STYLE_NAMES),
+        looks: looks.len() as u32,
+        sampler: Sampler { steps: 1, default_condition_strength: 1.0, context_noise: CONTEXT_NOISE },
+        provenance: Provenance {
+            data: format!("{episodes} episodes from {}", folders(&recipe.data)),
+            seed: recipe.seed,
+            recipe: ron::ser::to_string_pretty(recipe, Default::default()).unwrap_or_default(),
+            command: command.to_owned(),
+            device: recipe.device.clone(),
+            samples_seen: ledger.samples,
+            trained_s: ledger.trained_s,
+            commit: String::new(),
+        },
+        scores: BTreeMap::new(),
+    };
+    let path = recipe.out.join(format!("{}.world.ron", recipe.name));
+    card.save_atomically(&path)?;
+    Ok(path)
+}
+
+/// The last part of each folder: a card does not tell where a disk was mounted.
+fn folders(paths: &[PathBuf]) -> String {
+    let name = |p: &PathBuf| Path::new(p).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    paths.iter().map(name).collect::<Vec<_>>().join(", ")
+}

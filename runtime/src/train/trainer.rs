@@ -1,0 +1,261 @@
+//! The training loop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+use thiserror::Error;
+
+use super::loader::Loader;
+use super::loss::loss;
+use super::optimizer::Optimizer;
+use super::publish::{gather_looks, publish};
+use super::recipe::Recipe;
+use super::sample::Sample;
+use super::state::{self, Ledger, StateError};
+use crate::card::CardError;
+use crate::condition::{CHANNELS, GLOBALS};
+use crate::data::{DataError, Episode, list_episodes};
+use crate::device::device_by_name;
+use crate::model::reverie::unet::Unet;
+use crate::weights::ModelFileError;
+
+/// Samples that are shuffled; more than an episode's visit gives, so that a batch mixes episodes.
+const SHUFFLE: usize = 128;
+/// Steps between entries of the loss history.
+const HISTORY_STEPS: u64 = 20;
+/// Steps with a loss or gradient that is not finite before the run gives up.
+const MOST_BAD_STEPS: u32 = 50;
+
+/// Why training stopped.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// An episode cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The model cannot be written.
+    #[error(transparent)]
+    Weights(#[from] ModelFileError),
+    /// The card cannot be written.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// No episodes at all.
+    #[error("there are no episodes in {folders}; record some with `reverie record --out DIR`")]
+    NoEpisodes {
+        /// Where was looked.
+        folders: String,
+    },
+    /// Sizes of pictures differ between episodes, or do not fit the network.
+    #[error("{path}: {width}×{height} pixels, but {wanted}")]
+    Size {
+        /// Which episode.
+        path: PathBuf,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// What was expected.
+        wanted: String,
+    },
+    /// This machine lacks the recipe's device.
+    #[error("this machine has no device `{device}`; set `device: \"cpu\"` in the recipe")]
+    NoDevice {
+        /// As named.
+        device: String,
+    },
+    /// The run does not converge.
+    #[error("{steps} steps in a row had a loss that is not a number; lower learning_rate (it is {learning_rate})")]
+    Diverged {
+        /// How many.
+        steps: u32,
+        /// The recipe's.
+        learning_rate: f64,
+    },
+    /// Folder or thread refused by the system.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// An infinitive and its object.
+        action: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Counters and history.
+    pub ledger: Ledger,
+    /// Mean of the last steps.
+    pub loss: f64,
+    /// Of the present step.
+    pub learning_rate: f64,
+    /// Since the last report.
+    pub samples_per_s: f64,
+    /// Share of the recipe's minutes, 0 to 1.
+    pub done: f64,
+}
+
+/// Trains or resumes; returns the path of the model card.
+///
+/// `report` is called every few steps. Setting `stop` saves and publishes what there is.
+///
+/// # Errors
+/// See [`TrainError`]; a state that was saved stays.
+pub fn train(
+    recipe: &Recipe,
+    command: &str,
+    stop: &AtomicBool,
+    mut report: impl FnMut(&Progress),
+) -> Result<PathBuf, TrainError> {
+    let device = device_by_name(&recipe.device)
+        .ok_or_else(|| TrainError::NoDevice { device: recipe.device.clone() })?;
+    if recipe.threads > 0 {
+        tch::set_num_threads(recipe.threads as i32);
+    }
+    tch::manual_seed(recipe.seed as i64 & i64::MAX);
+    std::fs::create_dir_all(&recipe.out)
+        .map_err(|source| TrainError::Io { action: format!("create {}", recipe.out.display()), source })?;
+    let (episodes, size) = find_episodes(recipe)?;
+    let store = VarStore::new(device);
+    let net = Unet::new(&store.root(), &recipe.network);
+    let mut optimizer = Optimizer::new(&store)?;
+    let state_path = recipe.out.join("state.safetensors");
+    let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
+    ledger.runs += 1;
+    let looks = gather_looks(&episodes)?;
+    let episodes = Arc::new(episodes);
+    let loader = Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
+        .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
+    let mut shuffle: Vec<Sample> = Vec::with_capacity(SHUFFLE);
+
+    let (mut saved_at, mut step_at) = (Instant::now(), Instant::now());
+    let (mut recent, mut recent_steps, mut bad_steps) = (0.0, 0u64, 0u32);
+    let mut window = (Instant::now(), ledger.samples);
+    while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
+        let batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
+        let done = ledger.trained_s / (60.0 * recipe.minutes);
+        let learning_rate = learning_rate(recipe, optimizer.steps, done);
+        let value = step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
+        if value.is_finite() {
+            bad_steps = 0;
+            recent += value;
+            recent_steps += 1;
+        } else {
+            bad_steps += 1;
+            if bad_steps >= MOST_BAD_STEPS {
+                return Err(TrainError::Diverged { steps: bad_steps, learning_rate: recipe.learning_rate });
+            }
+        }
+        ledger.steps = optimizer.steps;
+        ledger.samples += recipe.batch as u64;
+        ledger.trained_s += step_at.elapsed().as_secs_f64();
+        step_at = Instant::now();
+        if recent_steps >= HISTORY_STEPS {
+            let mean = recent / recent_steps as f64;
+            ledger.losses.push((ledger.steps, mean));
+            (recent, recent_steps) = (0.0, 0);
+            let samples_per_s = (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
+            window = (Instant::now(), ledger.samples);
+            report(&Progress { ledger: ledger.clone(), loss: mean, learning_rate, samples_per_s, done });
+        }
+        if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
+            state::save(&state_path, &optimizer, &ledger)?;
+            publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())?;
+            saved_at = Instant::now();
+        }
+    }
+    state::save(&state_path, &optimizer, &ledger)?;
+    publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())
+}
+
+/// All episodes of the recipe, and the size that they share.
+fn find_episodes(recipe: &Recipe) -> Result<(Vec<PathBuf>, (u32, u32)), TrainError> {
+    let mut episodes = Vec::new();
+    for folder in &recipe.data {
+        episodes.extend(list_episodes(folder)?);
+    }
+    let Some(first) = episodes.first() else {
+        let folders = recipe.data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
+        return Err(TrainError::NoEpisodes { folders });
+    };
+    let episode = Episode::open(first)?;
+    let (width, height) = (episode.header().width, episode.header().height);
+    if width % 8 != 0 || height % 8 != 0 {
+        let wanted = "both must be multiples of 8".to_owned();
+        return Err(TrainError::Size { path: first.clone(), width, height, wanted });
+    }
+    Ok((episodes, (width, height)))
+}
+
+/// Linear warm-up, then a cosine over the recipe's time down to 2 %.
+fn learning_rate(recipe: &Recipe, steps: u64, done: f64) -> f64 {
+    let warm = ((steps + 1) as f64 / recipe.warmup_steps.max(1) as f64).min(1.0);
+    let cosine = 0.51 + 0.49 * (std::f64::consts::PI * done.clamp(0.0, 1.0)).cos();
+    recipe.learning_rate * warm * cosine
+}
+
+fn next_batch(
+    loader: &Loader,
+    shuffle: &mut Vec<Sample>,
+    count: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<Sample>, TrainError> {
+    let closed = || TrainError::Io {
+        action: "draw samples".into(),
+        source: std::io::Error::other("all loader threads ended"),
+    };
+    while shuffle.len() < SHUFFLE + count {
+        shuffle.push(loader.samples.recv().map_err(|_| closed())??);
+    }
+    Ok((0..count).map(|_| shuffle.swap_remove(rng.random_range(0..shuffle.len()))).collect())
+}
+
+fn step(
+    recipe: &Recipe,
+    net: &Unet,
+    optimizer: &mut Optimizer,
+    batch: &[Sample],
+    size: (u32, u32),
+    device: Device,
+    learning_rate: f64,
+    rng: &mut ChaCha8Rng,
+) -> Result<f64, TrainError> {
+    let (count, w, h) = (batch.len() as i64, i64::from(size.0), i64::from(size.1));
+    let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
+    let picture = |values: Vec<&[f32]>, channels: i64| -> Result<Tensor, TrainError> {
+        let parts: Vec<Tensor> = values
+            .into_iter()
+            .map(|v| Tensor::f_from_slice(v)?.f_view([h, w, channels]))
+            .collect::<Result<_, _>>()?;
+        Ok(Tensor::f_stack(&parts, 0)?.f_to_device(device)?.f_permute([0, 3, 1, 2])?)
+    };
+    let maps = picture(batch.iter().map(|s| s.maps.as_slice()).collect(), CHANNELS as i64)?.f_to_kind(kind)?;
+    let target = picture(batch.iter().map(|s| s.target.as_slice()).collect(), 3)?;
+    let globals: Vec<f32> = batch.iter().flat_map(|s| s.globals).collect();
+    let globals = Tensor::f_from_slice(&globals)?.f_view([count, GLOBALS as i64])?.f_to_device(device)?;
+    let levels: Vec<f32> = (0..count)
+        .map(|_| if rng.random_bool(recipe.sampling.pure_noise) { 1.0 } else { rng.random_range(0.02..1.0) })
+        .collect();
+    let levels = Tensor::f_from_slice(&levels)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
+    let noise = target.f_randn_like()?;
+    let noisy = target.f_add(&noise.f_sub(&target)?.f_mul(&levels)?)?;
+    let predicted = net.forward(&noisy, &maps, &globals, &levels.f_view([count, 1])?)?;
+    let loss = loss(&predicted, &target, recipe.l1_weight, recipe.gradient_weight)?;
+    loss.f_backward()?;
+    let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
+    let value = loss.f_double_value(&[])?;
+    Ok(if norm.is_finite() { value } else { f64::NAN })
+}
