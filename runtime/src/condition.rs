@@ -12,24 +12,26 @@ use crate::scene::ShadowScene;
 use crate::style::{STYLE_NAMES, StyleWeights};
 
 /// Channels of the condition maps.
-pub const CHANNEL_NAMES: [&str; 50] = [
+pub const CHANNEL_NAMES: [&str; 51] = [
     "inverse_depth", "normal_x", "normal_y", "normal_z", "n_dot_l", "sun_visibility", "moving", "tint_r", "tint_g",
     "tint_b", "tint_given", "material_0", "material_1", "material_2", "material_3", "material_4", "material_5",
     "material_6", "material_7", "material_8", "material_9", "material_10", "material_11", "material_12", "material_13",
     "material_14", "material_15", "sin_u", "cos_u", "sin_v", "cos_v", "edge_u", "edge_v", "height", "footprint",
-    "paint_r", "paint_g", "paint_b", "exemplar_r", "exemplar_g", "exemplar_b", "exemplar_confidence", "last_r",
+    "paint_r", "paint_g", "paint_b", "paint_valid", "exemplar_r", "exemplar_g", "exemplar_b", "exemplar_confidence", "last_r",
     "last_g", "last_b", "last_valid", "key_r", "key_g", "key_b", "key_valid",
 ];
 /// How many.
 pub const CHANNELS: usize = CHANNEL_NAMES.len();
-/// First channel of shadow paint, RGB.
+/// First channel of shadow paint: RGB, and 1.
 pub const PAINT: usize = 35;
-/// First channel of the exemplar candidate, RGB and confidence.
-pub const EXEMPLAR: usize = 38;
-/// First channel of the last frame reprojected, RGB and validity.
-pub const LAST: usize = 42;
-/// First channel of the older frames reprojected, RGB and validity.
-pub const KEY: usize = 46;
+/// First channel of the exemplar candidate: RGB and confidence.
+pub const EXEMPLAR: usize = 39;
+/// First channel of the last frame reprojected: RGB and validity.
+pub const LAST: usize = 43;
+/// First channel of the older frames reprojected: RGB and validity.
+pub const KEY: usize = 47;
+/// Candidates: these four, of four channels each, the last channels of all.
+pub const CANDIDATE_COUNT: usize = 4;
 /// Channels before this one come from the shadow alone; condition dropout blanks them.
 pub const CANDIDATES: usize = PAINT;
 
@@ -125,6 +127,7 @@ pub fn pack_maps(
             }
         };
         rgb(&mut out[PAINT..], &candidates.paint);
+        out[PAINT + 3] = 1.0;
         rgb(&mut out[EXEMPLAR..], &candidates.exemplar);
         out[EXEMPLAR + 3] = candidates.exemplar_confidence[pixel];
         for (at, picture, valid) in [

@@ -59,7 +59,7 @@ pub fn fastest_kind(device: Device) -> Kind {
             let mut best = f64::INFINITY;
             for _ in 0..4 {
                 let start = Instant::now();
-                drop(x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1).ok()?);
+                drop::<Tensor>(x.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1).ok()?);
                 best = best.min(start.elapsed().as_secs_f64());
             }
             Some(best)

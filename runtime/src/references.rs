@@ -109,11 +109,13 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
     let coverage: Vec<Vec<bool>> =
         frames.iter().map(|f| warp_coverage(scene, camera, maps, f, COVERAGE_STRIDE)).collect();
     let Some(samples) = coverage.first().map(Vec::len) else { return false };
-    let columns = maps.width.div_ceil(COVERAGE_STRIDE);
+    let middle = COVERAGE_STRIDE / 2;
+    let columns = (maps.width + COVERAGE_STRIDE - 1 - middle) / COVERAGE_STRIDE;
     // What only an old frame shows counts five times what the last frame shows as well.
     let mut worth: Vec<f32> = (0..samples)
         .map(|s| {
-            let pixel = (s / columns) * COVERAGE_STRIDE * maps.width + (s % columns) * COVERAGE_STRIDE;
+            let (row, column) = (s / columns, s % columns);
+            let pixel = (row * COVERAGE_STRIDE + middle) * maps.width + column * COVERAGE_STRIDE + middle;
             if candidates.last_valid.get(pixel).is_some_and(|v| *v > 0.0) { 1.0 } else { 5.0 }
         })
         .collect();

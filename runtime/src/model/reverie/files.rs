@@ -53,7 +53,7 @@ pub fn load(
 ) -> Result<(Loaded, Vec<Exemplars>), ModelError> {
     let config = check(card_path, card)?;
     let mut store = VarStore::new(device);
-    let unet = Unet::new(&store.root(), &config);
+    let mut unet = Unet::new(&store.root(), &config);
     let mut expected: Vec<(String, Vec<usize>)> = store
         .variables()
         .into_iter()
@@ -64,9 +64,7 @@ pub fn load(
     }
     let weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
     fill(&mut store, &weights)?;
-    if kind == Kind::BFloat16 {
-        store.bfloat16();
-    }
+    unet.freeze(kind)?;
     let mut looks = Vec::new();
     for index in 0..card.looks as usize {
         let Some(tensor) = weights.get(&look_name(index)) else { continue };

@@ -5,14 +5,13 @@ use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
 use super::layers::{Block, Conv, Linear, depth_to_space, space_to_depth};
-use crate::condition::{CHANNELS, EXEMPLAR, GLOBALS, KEY, LAST, PAINT};
+use crate::condition::{CANDIDATE_COUNT, CHANNELS, GLOBALS, PAINT};
 
 type Result<T> = std::result::Result<T, TchError>;
 
-/// Candidates that the gates choose from: last frame, older frames, exemplars, paint.
-const GATES: i64 = 4;
-/// What the gates lean to before training: the order above.
-const GATE_BIAS: [f32; GATES as usize] = [3.0, 1.5, 1.0, 0.0];
+const GATES: i64 = CANDIDATE_COUNT as i64;
+/// What the gates lean to before training: paint, exemplars, last frame, older frames.
+const GATE_BIAS: [f32; CANDIDATE_COUNT] = [0.0, 1.0, 3.0, 1.5];
 const EMBEDDING: i64 = 128;
 
 /// Sizes of the network.
@@ -61,8 +60,8 @@ impl Unet {
         let [b0, b1, b2] = config.blocks;
         Self {
             embed: [
-                Linear::new(path / "embed0", GLOBALS as i64 + 1, EMBEDDING, 1.0),
-                Linear::new(path / "embed1", EMBEDDING, EMBEDDING, 1.0),
+                Linear::new(path / "embed0", GLOBALS as i64 + 1, EMBEDDING, 1.0, 0.0),
+                Linear::new(path / "embed1", EMBEDDING, EMBEDDING, 1.0, 0.0),
             ],
             full: Conv::new(path / "full", input, head, 1, 1, 1.0),
             stem: Conv::new(path / "stem", 4 * input, c0, 1, 1, 1.0),
@@ -96,8 +95,8 @@ impl Unet {
     pub fn forward(&self, noisy: &Tensor, maps: &Tensor, globals: &Tensor, noise_level: &Tensor) -> Result<Tensor> {
         let x = Tensor::f_cat(&[maps.shallow_clone(), noisy.f_to_kind(maps.kind())?], 1)?;
         let embedded = Tensor::f_cat(&[globals, noise_level], 1)?.f_to_kind(maps.kind())?;
-        let embedded = self.embed[0].forward(&embedded)?.f_silu()?;
-        let embedded = self.embed[1].forward(&embedded)?.f_silu()?;
+        let embedded = self.embed[0].forward(&embedded)?.f_relu_()?;
+        let embedded = self.embed[1].forward(&embedded)?.f_relu_()?;
         let run = |blocks: &[Block], mut h: Tensor| -> Result<Tensor> {
             for block in blocks {
                 h = block.forward(&h, &embedded)?;
@@ -111,25 +110,43 @@ impl Unet {
         let h = run(&self.up[1], self.grow[1].forward(&h)?)?;
         let h = Tensor::f_cat(&[depth_to_space(&h)?, skip0], 1)?;
         let h = run(&self.up[0], self.grow[0].forward(&h)?)?;
-        let h = depth_to_space(&self.unpack.forward(&h)?)?.f_add(&self.full.forward(&x)?)?.f_silu()?;
-        let h = self.head[0].forward(&h)?.f_silu()?;
-        let h = self.head[1].forward(&h)?.f_silu()?;
-        let out = self.out.forward(&h)?.f_to_kind(Kind::Float)?;
-        gate(&out, maps)
+        let h = self.full.forward(&x)?.f_add_(&depth_to_space(&self.unpack.forward(&h)?)?)?.f_relu_()?;
+        let h = self.head[0].forward(&h)?.f_relu_()?;
+        let h = self.head[1].forward(&h)?.f_relu_()?;
+        gate(&self.out.forward(&h)?, maps)
+    }
+
+    /// Prepares all weights once, for inference in `kind`; later changes of the weights have no effect.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
+        let blocks = self.down.iter_mut().chain(&mut self.up).chain([&mut self.middle]).flatten();
+        for block in blocks {
+            block.freeze(kind)?;
+        }
+        let convs = self.shrink.iter_mut().chain(&mut self.grow).chain(&mut self.head);
+        for conv in convs.chain([&mut self.full, &mut self.stem, &mut self.unpack, &mut self.out]) {
+            conv.freeze(kind)?;
+        }
+        Ok(())
     }
 }
 
-/// Softmax gates over the candidates that are valid, plus the residual.
+/// Softmax gates over the candidates that are valid, plus the residual. `out` is [batch, gates + 3, h, w].
 fn gate(out: &Tensor, maps: &Tensor) -> Result<Tensor> {
-    let bias = Tensor::f_from_slice(&GATE_BIAS)?.f_view([1, GATES, 1, 1])?.f_to_device(out.device())?;
-    let channel = |at: usize, count: i64| maps.f_narrow(1, at as i64, count)?.f_to_kind(Kind::Float);
-    let valid = |at: usize| channel(at + 3, 1)?.f_clamp(1e-4, 1.0)?.f_log();
-    let zero = out.f_narrow(1, 0, 1)?.f_zeros_like()?;
-    let mask = Tensor::f_cat(&[valid(LAST)?, valid(KEY)?, zero.shallow_clone(), zero], 1)?;
-    let gates = out.f_narrow(1, 0, GATES)?.f_add(&bias)?.f_add(&mask)?.f_softmax(1, Kind::Float)?;
-    let mut sum = out.f_narrow(1, GATES, 3)?;
-    for (i, at) in [LAST, KEY, EXEMPLAR, PAINT].into_iter().enumerate() {
-        sum = sum.f_add(&gates.f_narrow(1, i as i64, 1)?.f_mul(&channel(at, 3)?)?)?;
-    }
-    Ok(sum)
+    let (batch, _, h, w) = out.size4()?;
+    // Channels are innermost in memory: these are views, and the arithmetic below is contiguous.
+    let out = out.f_permute([0, 2, 3, 1])?.f_to_kind(Kind::Float)?;
+    let candidates = maps
+        .f_permute([0, 2, 3, 1])?
+        .f_narrow(3, PAINT as i64, 4 * GATES)?
+        .f_to_kind(Kind::Float)?
+        .f_contiguous()?
+        .f_view([batch, h, w, GATES, 4])?;
+    let bias = Tensor::f_from_slice(&GATE_BIAS)?.f_to_device(out.device())?;
+    let mask = candidates.f_select(4, 3)?.f_clamp(1e-4, 1.0)?.f_log()?.f_add_(&bias)?;
+    let gates = out.f_narrow(3, 0, GATES)?.f_add(&mask)?.f_softmax(3, Kind::Float)?;
+    let chosen = gates.f_unsqueeze(4)?.f_mul(&candidates)?.f_sum_dim_intlist([3i64].as_slice(), false, Kind::Float)?;
+    chosen.f_narrow(3, 0, 3)?.f_add(&out.f_narrow(3, GATES, 3)?)?.f_permute([0, 3, 1, 2])
 }
