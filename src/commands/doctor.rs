@@ -206,7 +206,7 @@ fn missing(adapters: &[Adapter], display: Option<&str>, cuda_lacks: bool) -> Vec
     lacks(
         cuda_lacks,
         "CUDA in libtorch, though there is an NVIDIA driver",
-        "put `torch/lib` of a full PyTorch 2.11.0 into LD_LIBRARY_PATH; nothing needs to be built again",
+        "put the folder torch/lib of a full PyTorch 2.11.0 into LD_LIBRARY_PATH; nothing is built again",
     );
     missing
 }
