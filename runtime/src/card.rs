@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files::{read_limited, write_atomically};
+use crate::files::{one_line, read_limited, write_atomically};
 
 /// Version of the card format that this program writes and reads.
 pub const CARD_VERSION: u32 = 1;
@@ -20,6 +20,7 @@ const MAX_SIDE: u32 = 4096;
 const MAX_CHANNELS: i64 = 1 << 14;
 const MAX_BLOCKS: i64 = 1 << 10;
 const MAX_STEPS: u32 = 1000;
+const MAX_LOOKS: u32 = 1024;
 
 /// Kind and sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,8 +174,8 @@ impl ModelCard {
         if let Some(found) = found.filter(|v| *v != CARD_VERSION) {
             return Err(CardError::Version { path: path.to_owned(), found });
         }
-        let card = parsed
-            .map_err(|e| CardError::Syntax { path: path.to_owned(), reason: e.to_string() })?;
+        let card =
+            parsed.map_err(|e| CardError::Syntax { path: path.to_owned(), reason: one_line(e) })?;
         card.check(path)?;
         Ok(card)
     }
@@ -187,7 +188,7 @@ impl ModelCard {
         let path = path.as_ref();
         self.check(path)?;
         let text = ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::new())
-            .map_err(|e| CardError::Syntax { path: path.to_owned(), reason: e.to_string() })?;
+            .map_err(|e| CardError::Syntax { path: path.to_owned(), reason: one_line(e) })?;
         write_atomically(path, text.as_bytes()).map_err(|source| CardError::Io {
             action: "write",
             path: path.to_owned(),
@@ -246,6 +247,9 @@ impl ModelCard {
             let reason = format!("is {}; 1 to {MAX_CHANNELS} are allowed", a.head_channels);
             return Some(("architecture.head_channels", reason));
         }
+        if self.looks > MAX_LOOKS {
+            return Some(("looks", format!("is {}; at most {MAX_LOOKS} are allowed", self.looks)));
+        }
         if !(1..=MAX_STEPS).contains(&s.steps) {
             return Some((
                 "sampler.steps",
@@ -295,7 +299,7 @@ pub(crate) mod tests {
             action_axes: owned(&["move"]),
             materials: owned(&["stone"]),
             styles: owned(&["noon"]),
-            looks: 0,
+            looks: 4,
             sampler: Sampler { steps: 2, default_condition_strength: 0.5, context_noise: 0.0 },
             provenance: Provenance { recipe: "(\n  steps: 1,\n)".to_owned(), ..Default::default() },
             scores: BTreeMap::from([("psnr_db".to_owned(), 28.5)]),
@@ -333,7 +337,7 @@ pub(crate) mod tests {
         card().save_atomically(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let whole = text.trim_end().len();
-        for length in 0..whole {
+        for length in (0..whole).step_by(5) {
             std::fs::write(&path, &text[..length]).unwrap();
             let error = ModelCard::load(&path).unwrap_err().to_string();
             assert!(error.contains("test.world.ron") && !error.contains('\n'), "{length}: {error}");
@@ -342,6 +346,7 @@ pub(crate) mod tests {
             ("version: 1", "version: 9, news: \"x\"", "version 9"),
             ("steps: 2", "stops: 2", "stops"),
             ("steps: 2", "steps: 0", "sampler.steps"),
+            ("looks: 4", "looks: 4000000000", "looks"),
             ("width: 128", "width: 0", "architecture.width"),
             ("height: 72", "height: 72000", "architecture.height"),
             ("head_channels: 32", "head_channels: -1", "head_channels"),

@@ -67,6 +67,18 @@ pub fn read_limited(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Words of a parser, which may quote an untrusted file, as one short line for a message.
+pub(crate) fn one_line(words: impl ToString) -> String {
+    const MOST: usize = 300;
+    let words = words.to_string();
+    let mut line: String =
+        words.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if words.chars().nth(MOST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display()))
@@ -96,6 +108,12 @@ mod tests {
         std::fs::write(path.join("kept"), b"x").unwrap();
         assert!(write_atomically(&path, b"new").is_err());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn quoted_words_stay_on_one_short_line() {
+        assert_eq!(one_line("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(one_line("é".repeat(9000)).chars().count(), 301);
     }
 
     #[test]

@@ -1,3 +1,6 @@
+<<<<<<< HEAD
+//! Placeholder.
+=======
 //! World models, sampler, dream thread, training and evaluation of Reverie.
 //!
 //! | module | holds |
@@ -14,6 +17,7 @@
 //! [`ShadowPaint`](model::ShadowPaint), and there is no trainer.
 
 pub mod card;
+>>>>>>> main
 pub mod condition;
 pub mod data;
 pub mod dream;

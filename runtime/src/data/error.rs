@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::files::one_line;
+
 /// Why an episode cannot be written or read.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -77,7 +79,7 @@ impl DataError {
         move |source| Self::Io { action, path, source }
     }
 
-    pub(super) fn malformed(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Malformed { path: path.into(), reason: reason.into() }
+    pub(super) fn malformed(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+        Self::Malformed { path: path.into(), reason: one_line(reason) }
     }
 }

@@ -225,7 +225,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, DataError> {
         Ok(manifest) => manifest.version,
         Err(error) => match ron::de::from_bytes::<AnyVersion>(&bytes) {
             Ok(any) if any.version != EPISODE_VERSION => any.version,
-            _ => return Err(DataError::malformed(path, error.to_string())),
+            _ => return Err(DataError::malformed(path, error)),
         },
     };
     if version != EPISODE_VERSION {
@@ -235,7 +235,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, DataError> {
             expected: EPISODE_VERSION,
         });
     }
-    let manifest = parsed.map_err(|e| DataError::malformed(path, e.to_string()))?;
+    let manifest = parsed.map_err(|e| DataError::malformed(path, e))?;
     if !manifest.complete {
         return Err(DataError::Incomplete { path: path.to_owned() });
     }

@@ -37,7 +37,7 @@ fn body(id: u64, i: usize) -> Body {
         angular_velocity_rad_s: Vec3::new(0.0, 1.0, 0.0),
         kind: BodyKind::Dynamic,
         material: 8,
-        tint_srgb: (id % 2 == 0).then_some([0.25, 0.5, 0.125]),
+        tint_srgb: id.is_multiple_of(2).then_some([0.25, 0.5, 0.125]),
     }
 }
 

@@ -235,7 +235,7 @@ impl EpisodeWriter {
         let path = self.partial.join(MANIFEST_FILE);
         let pretty = ron::ser::PrettyConfig::new().depth_limit(3);
         let text = ron::ser::to_string_pretty(&manifest, pretty)
-            .map_err(|e| DataError::malformed(&path, e.to_string()))?;
+            .map_err(|e| DataError::malformed(&path, e))?;
         fs::write(&path, text).map_err(DataError::io("write", &path))?;
         rename_new(&self.partial, &self.target)
     }
