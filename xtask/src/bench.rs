@@ -1,16 +1,15 @@
-//! Benchmarks of the crates with hot loops.
+//! Benchmarks: the stages of a frame, in the profile that is played with.
 
 use std::path::Path;
 
 use crate::error::XtaskError;
 use crate::{setup, shell};
 
-/// Runs them in the profile that is played with: another one would build every dependency again, and
-/// measure what nobody runs.
+/// Runs every bench target. A profile of their own would build every dependency again, and measure what
+/// nobody runs.
 pub fn run(root: &Path) -> Result<(), XtaskError> {
     setup::run(root)?;
     let mut cargo = shell::cargo(root);
-    cargo.args(["bench", "--locked", "--profile", "dev"]);
-    cargo.args(["--package", "reverie_kernels", "--package", "reverie_runtime"]);
+    cargo.args(["bench", "--locked", "--profile", "dev", "--workspace", "--bench", "*"]);
     shell::run(&mut cargo)
 }

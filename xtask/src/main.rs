@@ -21,7 +21,7 @@ usage: cargo xtask COMMAND
   setup          installs system packages (apt) and libtorch; what is there already stays as it is
   play [ARGS]    setup, then `reverie play ARGS`; without a display it runs headless and writes pictures
   test           setup, then format check, build and all tests, with a table of times
-  bench          setup, then the benchmarks of the kernels and the runtime
+  bench          setup, then the times of each stage of a frame
   ci             test, and clippy and rustdoc with warnings as errors, with logs for machines
 
 After `cargo xtask setup`, plain `cargo run` and `cargo test` work too.";
