@@ -146,6 +146,8 @@ fn measure(
         }
         frames += 1;
     }
+    // A painter need not have every stage.
+    stages.retain(|(_, times)| times.iter().any(|ms| *ms > 0.0));
     rows.extend(stages.into_iter().map(|(stage, times)| Row::new(name, stage, times)));
     Ok(())
 }

@@ -10,6 +10,6 @@ use crate::{setup, shell};
 pub fn run(root: &Path) -> Result<(), XtaskError> {
     setup::run(root)?;
     let mut cargo = shell::cargo(root);
-    cargo.args(["bench", "--locked", "--profile", "dev", "--workspace", "--bench", "*"]);
+    cargo.args(["bench", "--profile", "dev", "--workspace", "--bench", "*"]);
     shell::run(&mut cargo)
 }

@@ -21,7 +21,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), XtaskError> {
         cargo.current_dir(here);
     }
     cargo.arg("run").arg("--manifest-path").arg(root.join("Cargo.toml"));
-    cargo.args(["--locked", "--bin", "reverie", "--", "play"]).args(&arguments);
+    cargo.args(["--bin", "reverie", "--", "play"]).args(&arguments);
     shell::run(&mut cargo)?;
     if let Some(out) = value_of(&arguments, "--out") {
         let out = Path::new(out);

@@ -36,15 +36,15 @@ pub fn run(root: &Path, scope: Scope) -> Result<(), XtaskError> {
         cargo(&["fmt", "--version"]),
         cargo(&["fmt", "--all", "--check"]),
     );
-    let build = ["build", "--workspace", "--all-targets", "--locked"];
+    let build = ["build", "--workspace", "--all-targets"];
     if phases.run("build", || shell::run(&mut cargo(&build))) {
-        let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
+        let test = ["test", "--workspace", "--no-fail-fast"];
         phases.run("tests", || shell::run(&mut cargo(&test)));
     }
     if scope == Scope::Ci {
-        let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         optional(&mut phases, "clippy", cargo(&["clippy", "--version"]), cargo(&clippy));
-        let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         phases.run("doc", || shell::run(doc.env("RUSTDOCFLAGS", "-D warnings")));
     }
     phases.finish()
