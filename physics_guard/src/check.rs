@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use crate::expected::{Body, ShadowSnapshot, Shape};
+use crate::expected::{Body, Shape, ShadowSnapshot};
 
 /// Farther than this from the origin, f32 depth is too coarse to reproject with. Metres.
 pub const FARTHEST_M: f32 = 1.0e5;
@@ -34,9 +34,7 @@ fn shape_is_sane(shape: &Shape) -> bool {
         Shape::Ball { radius_m } => positive(*radius_m),
         Shape::Cylinder { half_height_m, radius_m }
         | Shape::Capsule { half_height_m, radius_m }
-        | Shape::Cone { half_height_m, radius_m } => {
-            positive(*half_height_m) && positive(*radius_m)
-        }
+        | Shape::Cone { half_height_m, radius_m } => positive(*half_height_m) && positive(*radius_m),
         Shape::Mesh(mesh) => {
             let count = mesh.vertices_m.len() as u32;
             mesh.vertices_m.iter().all(|v| v.is_finite())

@@ -9,4 +9,4 @@ pub mod check;
 pub mod expected;
 
 pub use check::{RequestFault, check_request};
-pub use expected::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape, TriangleMesh};
+pub use expected::{Body, BodyKind, CameraPose, Pose, Shape, ShadowSnapshot, TriangleMesh};

@@ -12,59 +12,6 @@ use crate::scene::ShadowScene;
 use crate::style::{STYLE_NAMES, StyleWeights};
 
 /// Channels of the condition maps.
-<<<<<<< HEAD
-pub const CHANNEL_NAMES: [&str; 50] = [
-    "inverse_depth",
-    "normal_x",
-    "normal_y",
-    "normal_z",
-    "n_dot_l",
-    "sun_visibility",
-    "moving",
-    "tint_r",
-    "tint_g",
-    "tint_b",
-    "tint_given",
-    "material_0",
-    "material_1",
-    "material_2",
-    "material_3",
-    "material_4",
-    "material_5",
-    "material_6",
-    "material_7",
-    "material_8",
-    "material_9",
-    "material_10",
-    "material_11",
-    "material_12",
-    "material_13",
-    "material_14",
-    "material_15",
-    "sin_u",
-    "cos_u",
-    "sin_v",
-    "cos_v",
-    "edge_u",
-    "edge_v",
-    "height",
-    "footprint",
-    "paint_r",
-    "paint_g",
-    "paint_b",
-    "exemplar_r",
-    "exemplar_g",
-    "exemplar_b",
-    "exemplar_confidence",
-    "last_r",
-    "last_g",
-    "last_b",
-    "last_valid",
-    "key_r",
-    "key_g",
-    "key_b",
-    "key_valid",
-=======
 pub const CHANNEL_NAMES: [&str; 51] = [
     "inverse_depth", "normal_x", "normal_y", "normal_z", "n_dot_l", "sun_visibility", "moving", "tint_r", "tint_g",
     "tint_b", "tint_given", "material_0", "material_1", "material_2", "material_3", "material_4", "material_5",
@@ -72,7 +19,6 @@ pub const CHANNEL_NAMES: [&str; 51] = [
     "material_14", "material_15", "sin_u", "cos_u", "sin_v", "cos_v", "edge_u", "edge_v", "height", "footprint",
     "paint_r", "paint_g", "paint_b", "paint_valid", "exemplar_r", "exemplar_g", "exemplar_b", "exemplar_confidence", "last_r",
     "last_g", "last_b", "last_valid", "key_r", "key_g", "key_b", "key_valid",
->>>>>>> main
 ];
 /// How many.
 pub const CHANNELS: usize = CHANNEL_NAMES.len();
@@ -241,10 +187,7 @@ impl Globals {
         put(&rotation.to_array());
         put(&[(self.dt_s * 5.0).clamp(0.0, 2.0), self.context_noise, self.condition_strength]);
         put(&self.action.map(|a| a.clamp(-2.0, 2.0)));
-        put(&[
-            if self.last_camera.is_some() { 1.0 } else { 0.0 },
-            if self.has_key { 1.0 } else { 0.0 },
-        ]);
+        put(&[if self.last_camera.is_some() { 1.0 } else { 0.0 }, if self.has_key { 1.0 } else { 0.0 }]);
         out
     }
 }
@@ -262,9 +205,7 @@ mod tests {
 
     #[test]
     fn the_names_mark_the_candidates() {
-        for (at, name) in
-            [(PAINT, "paint_r"), (EXEMPLAR, "exemplar_r"), (LAST, "last_r"), (KEY, "key_r")]
-        {
+        for (at, name) in [(PAINT, "paint_r"), (EXEMPLAR, "exemplar_r"), (LAST, "last_r"), (KEY, "key_r")] {
             assert_eq!(CHANNEL_NAMES[at], name);
         }
     }

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! Placeholder.
-=======
 //! World models, sampler, dream thread, training and evaluation of Reverie.
 //!
 //! | module | holds |
@@ -17,7 +14,6 @@
 //! [`ShadowPaint`](model::ShadowPaint), and there is no trainer.
 
 pub mod card;
->>>>>>> main
 pub mod condition;
 pub mod data;
 pub mod dream;

@@ -2,8 +2,8 @@
 
 /// Names of the classes; a body's `material` indexes this list.
 pub const MATERIAL_NAMES: [&str; 16] = [
-    "plain", "grass", "paving", "stone", "brick", "plaster", "marble", "wood", "crate", "metal",
-    "ball", "beacon", "lantern", "tile", "hedge", "door",
+    "plain", "grass", "paving", "stone", "brick", "plaster", "marble", "wood", "crate", "metal", "ball",
+    "beacon", "lantern", "tile", "hedge", "door",
 ];
 
 /// Typical albedo of each class, linear RGB: what shadow paint shows where no tint is given.

@@ -27,9 +27,7 @@ impl SrgbTable {
     fn get() -> &'static Self {
         static TABLE: std::sync::OnceLock<SrgbTable> = std::sync::OnceLock::new();
         // The square root spreads the dark end, where the curve is steep.
-        TABLE.get_or_init(|| {
-            Self(std::array::from_fn(|i| linear_to_srgb((i as f32 / 4096.0).powi(2))))
-        })
+        TABLE.get_or_init(|| Self(std::array::from_fn(|i| linear_to_srgb((i as f32 / 4096.0).powi(2)))))
     }
 
     fn encode(&self, v: f32) -> f32 {

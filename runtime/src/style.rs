@@ -120,8 +120,7 @@ mod tests {
     #[test]
     fn blends_are_weighed_means() {
         let half = StyleWeights([1.0, 0.0, 1.0, 0.0, 0.0]);
-        let (noon, night) =
-            (StyleWeights::NOON.light(), StyleWeights::pure("night").unwrap().light());
+        let (noon, night) = (StyleWeights::NOON.light(), StyleWeights::pure("night").unwrap().light());
         assert!((half.light().sun_rgb - 0.5 * (noon.sun_rgb + night.sun_rgb)).length() < 1e-6);
     }
 

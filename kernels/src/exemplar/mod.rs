@@ -80,13 +80,7 @@ impl Exemplars {
 
     /// Remembers a picture. `rgb` and `paint` are interleaved sRGB, 3 values a pixel; `weight` is a
     /// trust per pixel, 0 to 1.
-    pub fn write(
-        &mut self,
-        maps: &ShadowMaps,
-        rgb: &[f32],
-        paint: &[f32],
-        weight: impl Fn(usize) -> f32,
-    ) {
+    pub fn write(&mut self, maps: &ShadowMaps, rgb: &[f32], paint: &[f32], weight: impl Fn(usize) -> f32) {
         for pixel in 0..maps.width * maps.height {
             let layer = usize::from(maps.layer[pixel]);
             if layer >= LAYERS {
@@ -105,10 +99,8 @@ impl Exemplars {
             self.stale[layer] = true;
             for level in level..LEVELS {
                 let side = SIZE >> level;
-                let [u, v] =
-                    maps.uv[pixel].map(|c| ((c - c.floor()) * side as f32) as usize % side);
-                let texel =
-                    &mut self.texels[layer * LAYER_TEXELS + LEVEL_OFFSET[level] + v * side + u];
+                let [u, v] = maps.uv[pixel].map(|c| ((c - c.floor()) * side as f32) as usize % side);
+                let texel = &mut self.texels[layer * LAYER_TEXELS + LEVEL_OFFSET[level] + v * side + u];
                 let sum = (texel[3] + weight).min(MOST_WEIGHT);
                 for (mean, value) in texel.iter_mut().zip(detail) {
                     *mean += (value - *mean) * weight / sum;
@@ -120,13 +112,7 @@ impl Exemplars {
 
     /// Dresses the shadow paint in what is remembered: `rgb` gets `paint` with the detail put on (interleaved
     /// sRGB), `confidence` 0 to 1 a pixel. Sky and unknown materials are copied from the paint, at confidence 0.
-    pub fn read(
-        &mut self,
-        maps: &ShadowMaps,
-        paint: &[f32],
-        rgb: &mut [f32],
-        confidence: &mut [f32],
-    ) {
+    pub fn read(&mut self, maps: &ShadowMaps, paint: &[f32], rgb: &mut [f32], confidence: &mut [f32]) {
         for layer in 0..LAYERS {
             if std::mem::take(&mut self.stale[layer]) {
                 let range = layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS;
@@ -135,8 +121,7 @@ impl Exemplars {
         }
         for pixel in 0..maps.width * maps.height {
             let layer = usize::from(maps.layer[pixel]);
-            let (paint, out) =
-                (&paint[3 * pixel..3 * pixel + 3], &mut rgb[3 * pixel..3 * pixel + 3]);
+            let (paint, out) = (&paint[3 * pixel..3 * pixel + 3], &mut rgb[3 * pixel..3 * pixel + 3]);
             if layer >= LAYERS {
                 out.copy_from_slice(paint);
                 confidence[pixel] = 0.0;
@@ -152,8 +137,7 @@ impl Exemplars {
                 }
             }
             for channel in 0..3 {
-                out[channel] =
-                    ((paint[channel] + DARK) * value[channel].exp() - DARK).clamp(0.0, 1.0);
+                out[channel] = ((paint[channel] + DARK) * value[channel].exp() - DARK).clamp(0.0, 1.0);
             }
             confidence[pixel] = value[3];
         }
@@ -200,9 +184,7 @@ fn sample(texels: &[[f32; 4]], level: usize, uv: [f32; 2]) -> [f32; 4] {
     let [x, y] = uv.map(|c| (c - c.floor()) * side as f32 - 0.5 + side as f32);
     let (x0, y0) = (x as usize, y as usize);
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let at = |u: usize, v: usize| {
-        texels[LEVEL_OFFSET[level] + (v & (side - 1)) * side + (u & (side - 1))]
-    };
+    let at = |u: usize, v: usize| texels[LEVEL_OFFSET[level] + (v & (side - 1)) * side + (u & (side - 1))];
     let (a, b, c, d) = (at(x0, y0), at(x0 + 1, y0), at(x0, y0 + 1), at(x0 + 1, y0 + 1));
     std::array::from_fn(|i| {
         let top = a[i] + (b[i] - a[i]) * fx;
@@ -244,11 +226,7 @@ mod tests {
         exemplars.read(&maps, &dim, &mut rgb, &mut confidence);
         for pixel in 0..SIZE {
             let expected = (stripes(SIZE)[3 * pixel] + DARK) / (0.5 + DARK) * (0.25 + DARK) - DARK;
-            assert!(
-                (rgb[3 * pixel] - expected).abs() < 0.02,
-                "pixel {pixel}: {} {expected}",
-                rgb[3 * pixel]
-            );
+            assert!((rgb[3 * pixel] - expected).abs() < 0.02, "pixel {pixel}: {} {expected}", rgb[3 * pixel]);
             assert!(confidence[pixel] > 0.8);
         }
     }
@@ -278,9 +256,7 @@ mod tests {
             let other = maps(SIZE, layer, 0.01);
             let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![1.0; SIZE]);
             exemplars.read(&other, &vec![0.5; 3 * SIZE], &mut rgb, &mut confidence);
-            assert!(
-                rgb.iter().all(|v| (v - 0.5).abs() < 1e-5) && confidence.iter().all(|c| *c == 0.0)
-            );
+            assert!(rgb.iter().all(|v| (v - 0.5).abs() < 1e-5) && confidence.iter().all(|c| *c == 0.0));
         }
     }
 

@@ -71,16 +71,9 @@ impl Linear {
     /// Xavier-initialised times `gain`, with a constant `bias`.
     pub fn new(path: Path, from: i64, to: i64, gain: f64, bias: f64) -> Self {
         let stdev = gain * (1.0 / from as f64).sqrt();
-<<<<<<< HEAD
-        let init = if gain == 0.0 { Init::Const(0.0) } else { Init::Randn { mean: 0.0, stdev } };
-        Self {
-            weight: path.var("weight", &[to, from], init),
-            bias: path.var("bias", &[to], Init::Const(0.0)),
-=======
         Self {
             weight: path.var("weight", &[to, from], Init::Randn { mean: 0.0, stdev }),
             bias: path.var("bias", &[to], Init::Const(bias)),
->>>>>>> main
         }
     }
 
@@ -149,3 +142,4 @@ pub fn depth_to_space(x: &Tensor) -> Result<Tensor> {
         .f_reshape([b, 2 * h, 2 * w, c / 4])?
         .f_permute([0, 3, 1, 2])
 }
+
