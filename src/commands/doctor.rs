@@ -1,27 +1,33 @@
 //! `reverie doctor`: what this machine has, what is missing, and how to get it.
 
+use std::error::Error;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use reverie_runtime::{device, files};
+use reverie_runtime::device;
 use serde::Serialize;
-use thiserror::Error;
 
-/// Why the report could not be written.
-#[derive(Debug, Error)]
-pub enum DoctorError {
-    /// The JSON file.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The report holds what JSON cannot.
-    #[error("cannot write the report as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+/// Arguments of `reverie doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Writes the report here.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl DoctorArgs {
+    /// Prints the report.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let report = examine();
+        print!("{}", text(&report));
+        if let Some(path) = self.json {
+            super::write_json(&path, &serde_json::to_value(&report)?)?;
+        }
+        Ok(())
+    }
 }
 
 /// What the processor is and can.
@@ -71,21 +77,6 @@ struct Report {
     gamepads: Vec<String>,
     display: Option<String>,
     missing: Vec<Missing>,
-}
-
-/// Prints the report, and writes it to `json` where one is given.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn run(json: Option<&Path>) -> Result<(), DoctorError> {
-    let report = examine();
-    print!("{}", text(&report));
-    if let Some(path) = json {
-        let bytes = serde_json::to_vec_pretty(&report)?;
-        files::write_atomically(path, &bytes)
-            .map_err(|source| DoctorError::Write { path: path.to_owned(), source })?;
-    }
-    Ok(())
 }
 
 fn examine() -> Report {
