@@ -89,6 +89,14 @@ fn examine() -> Report {
     Report { processor: processor(), libtorch, adapters, gamepads: gamepads(), display, missing }
 }
 
+/// Fails where nothing can be drawn with.
+pub(super) fn require_adapter() -> Result<(), Box<dyn Error>> {
+    if adapters().is_empty() {
+        return Err("no Vulkan adapter: install `mesa-vulkan-drivers` (apt) or a driver for your GPU".into());
+    }
+    Ok(())
+}
+
 fn processor() -> Processor {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -6,12 +6,15 @@ use std::path::Path;
 use clap::Subcommand;
 
 pub mod doctor;
+pub mod play;
 pub mod record;
 pub mod train;
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Plays a world through a world model, in a window or headless.
+    Play(play::PlayArgs),
     /// Plays the conventional courtyard with bots and writes episodes.
     Record(record::RecordArgs),
     /// Trains a world model, or resumes, from a RON recipe.
@@ -27,6 +30,7 @@ impl Command {
     /// One line for the user.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         match self {
+            Self::Play(args) => args.run(),
             Self::Record(args) => args.run(),
             Self::Train(args) => args.run(),
             Self::Doctor(args) => args.run(),

@@ -70,6 +70,7 @@ impl RecordArgs {
     /// # Errors
     /// One line for the user.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
+        super::doctor::require_adapter()?;
         let style = match &self.style {
             None => None,
             Some(name) => Some(StyleWeights::pure(name).ok_or_else(|| {

@@ -1,0 +1,201 @@
+//! `reverie play`: the courtyard through a world model, in a window or headless.
+//!
+//! [`headless`] renders into a picture and writes PNGs and `summary.json`, [`stats`] gathers the figures.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use bevy::log::{Level, LogPlugin};
+use bevy::prelude::*;
+use bevy::window::{PresentMode, WindowResolution};
+use bevy_reverie::ReveriePlugins;
+use bevy_reverie::action::{ActionScript, ActionSource};
+use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use reverie_runtime::model::{LoadOptions, load_model};
+use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
+
+use crate::courtyard::{CourtyardCamera, CourtyardPlugin, CourtyardStyle, NewCourtyard};
+
+mod headless;
+mod stats;
+
+/// The model that comes with the program.
+pub const SHIPPED_MODEL: &str = "assets/models/courtyard.world.ron";
+
+/// Arguments of `reverie play`.
+#[derive(Debug, clap::Args)]
+pub struct PlayArgs {
+    /// What to play; so far there is `courtyard`.
+    #[arg(default_value = "courtyard")]
+    world: String,
+    /// Model card; `paint` plays in plain shadow paint.
+    #[arg(long, default_value = SHIPPED_MODEL)]
+    model: String,
+    /// Of the layout, of the model's noise and of its look.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// noon, dusk, night, fog or snow.
+    #[arg(long, default_value = "noon")]
+    style: String,
+    /// A picture that sets palette and textures.
+    #[arg(long, value_name = "IMAGE")]
+    prompt: Option<PathBuf>,
+    /// Denoising steps; the model card's own number if not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8))]
+    steps: Option<u32>,
+    /// The player's actions, a RON file; without one a bot plays headless, and you play in a window.
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// No window: writes pictures and figures.
+    #[arg(long)]
+    headless: bool,
+    /// Pictures to write, headless.
+    #[arg(long, default_value_t = 120)]
+    frames: u32,
+    /// Folder of the pictures, headless.
+    #[arg(long, default_value = "runs/play")]
+    out: PathBuf,
+    /// Of the window or the pictures, WIDTHxHEIGHT.
+    #[arg(long, default_value = "640x360", value_parser = super::parse_size)]
+    size: (u32, u32),
+    /// The ordinary renderer instead of the model.
+    #[arg(long)]
+    conventional: bool,
+    /// Headless: every picture waits for its own neural frame, so that a seed always gives the same pictures.
+    #[arg(long)]
+    lockstep: bool,
+    /// Writes the summary here as well.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl PlayArgs {
+    /// Plays until the window is closed, or until the frames are written.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        if self.world != "courtyard" {
+            return Err(format!("there is no world `{}`; play `courtyard`", self.world).into());
+        }
+        let style = StyleWeights::pure(&self.style)
+            .ok_or_else(|| format!("there is no style `{}`; choose one of {}", self.style, STYLE_NAMES.join(", ")))?;
+        let script = self.script.as_ref().map(ActionScript::load).transpose()?;
+        super::doctor::require_adapter()?;
+        self.check_model()?;
+        if self.headless { headless::play(&self, style, script) } else { self.play_in_window(style, script) }
+    }
+
+    /// A model that was asked for must be there and sound; in a running game the same fault would leave shadow paint.
+    fn check_model(&self) -> Result<(), Box<dyn Error>> {
+        if self.model == "paint" || self.conventional {
+            return Ok(());
+        }
+        let options = LoadOptions { prompt: self.prompt.clone(), ..LoadOptions::default() };
+        load_model(Path::new(&self.model), &options)?;
+        Ok(())
+    }
+
+    fn camera(&self, style: StyleWeights) -> NeuralCamera {
+        let model = match self.model.as_str() {
+            "paint" => NeuralModel::ShadowPaint,
+            card => NeuralModel::Card(PathBuf::from(card)),
+        };
+        NeuralCamera {
+            model,
+            style,
+            enabled: !self.conventional,
+            prompt: self.prompt.clone(),
+            seed: self.seed,
+            steps: self.steps,
+            pace: if self.lockstep { NeuralPace::Lockstep } else { NeuralPace::Free },
+            ..NeuralCamera::default()
+        }
+    }
+
+    fn play_in_window(&self, style: StyleWeights, script: Option<ActionScript>) -> Result<(), Box<dyn Error>> {
+        let window = Window {
+            title: "Reverie".to_owned(),
+            resolution: WindowResolution::new(self.size.0, self.size.1),
+            present_mode: PresentMode::AutoVsync,
+            ..Window::default()
+        };
+        let neural = self.camera(style);
+        let mut app = App::new();
+        app.add_plugins(
+            DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(quiet_log()),
+        );
+        add_game(&mut app, self.seed, style, false);
+        app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
+            .insert_resource(Intended(neural))
+            .add_systems(Update, (mark_camera, keys, pace_display))
+            .run();
+        Ok(())
+    }
+}
+
+/// Logs what a player should know, once.
+fn quiet_log() -> LogPlugin {
+    LogPlugin {
+        level: Level::INFO,
+        filter: "warn,bevy_reverie=info,wgpu_hal=error,wgpu_core=error,bevy_render::renderer=error".to_owned(),
+        ..LogPlugin::default()
+    }
+}
+
+fn add_game(app: &mut App, seed: u64, style: StyleWeights, bot: bool) {
+    app.add_plugins(CourtyardPlugin { seed, style: Some(style), bot, draw: true }).add_plugins(ReveriePlugins);
+}
+
+/// What the courtyard's camera is to be.
+#[derive(Resource, Clone)]
+struct Intended(NeuralCamera);
+
+fn mark_camera(
+    mut commands: Commands,
+    intended: Res<Intended>,
+    cameras: Query<Entity, (With<CourtyardCamera>, Without<NeuralCamera>)>,
+) {
+    for camera in &cameras {
+        commands.entity(camera).insert(intended.0.clone());
+    }
+}
+
+/// Number keys blend to a style, N goes to another courtyard, Escape leaves.
+fn keys(
+    keys: Res<ButtonInput<KeyCode>>,
+    mut style: ResMut<CourtyardStyle>,
+    mut cameras: Query<&mut NeuralCamera>,
+    mut courtyards: MessageWriter<NewCourtyard>,
+    mut exit: MessageWriter<AppExit>,
+    mut seed: Local<u64>,
+) {
+    let digits = [KeyCode::Digit1, KeyCode::Digit2, KeyCode::Digit3, KeyCode::Digit4, KeyCode::Digit5];
+    if let Some(index) = digits.iter().position(|key| keys.just_pressed(*key))
+        && let Some(weights) = StyleWeights::pure(STYLE_NAMES[index])
+    {
+        style.weights = weights;
+        for mut camera in &mut cameras {
+            camera.style = weights;
+        }
+    }
+    if keys.just_pressed(KeyCode::KeyN) {
+        *seed += 1;
+        courtyards.write(NewCourtyard { seed: *seed });
+        for mut camera in &mut cameras {
+            camera.reset = true;
+        }
+    }
+    if keys.just_pressed(KeyCode::Escape) {
+        exit.write(AppExit::Success);
+    }
+}
+
+/// A display without vertical sync would take all cores from the model: 60 frames a second are enough.
+fn pace_display(mut last: Local<Option<std::time::Instant>>) {
+    let frame = std::time::Duration::from_micros(16_600);
+    if let Some(spare) = last.and_then(|last| frame.checked_sub(last.elapsed())) {
+        std::thread::sleep(spare);
+    }
+    *last = Some(std::time::Instant::now());
+}

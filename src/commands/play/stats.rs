@@ -1,0 +1,103 @@
+//! Figures of a played run.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bevy_reverie::runtime::frame::NeuralFrame;
+use bevy_reverie::runtime::request::FrameSource;
+use serde_json::{Value, json};
+
+/// Everything `summary.json` says.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Milliseconds by stage.
+    stages: BTreeMap<&'static str, Vec<f32>>,
+    /// Neural pictures taken.
+    pub neural_frames: u64,
+    /// Display frames that showed shadow paint.
+    pub fallback_frames: u64,
+    /// Display frames.
+    pub display_frames: u64,
+    /// From the start of the program to the first neural picture on screen, seconds.
+    pub first_frame_s: Option<f64>,
+    last_serial: u64,
+    started: Option<Instant>,
+}
+
+impl Stats {
+    /// The clock of the frame rates starts.
+    pub fn start(&mut self) {
+        self.started = Some(Instant::now());
+    }
+
+    /// One display frame, with the picture that it shows.
+    pub fn note(&mut self, serial: u64, frame: Option<&NeuralFrame>) {
+        self.display_frames += 1;
+        let Some(frame) = frame else { return };
+        if frame.source == FrameSource::ShadowPaint {
+            self.fallback_frames += 1;
+        }
+        let now = Instant::now();
+        let age_ms = now.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
+        self.stages.entry("source_age").or_default().push(age_ms);
+        if serial != self.last_serial {
+            self.last_serial = serial;
+            self.neural_frames += u64::from(frame.source == FrameSource::Model);
+            for (name, ms) in frame.times.stages() {
+                self.stages.entry(name).or_default().push(ms);
+            }
+            let whole = frame.finished_at.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
+            self.stages.entry("input_to_frame").or_default().push(whole);
+        }
+    }
+
+    /// All figures. `extra` is merged in.
+    pub fn summary(&self, extra: &[(&str, Value)]) -> Value {
+        let seconds = self.started.map_or(0.0, |s| s.elapsed().as_secs_f64()).max(1e-9);
+        let stages: BTreeMap<_, _> = self.stages.iter().map(|(name, values)| (*name, quantiles(values))).collect();
+        let mut summary = json!({
+            "frames": self.display_frames,
+            "model_frames": self.neural_frames,
+            "fallback_frames": self.fallback_frames,
+            "seconds": seconds,
+            "model_fps": self.neural_frames as f64 / seconds,
+            "display_fps": self.display_frames as f64 / seconds,
+            "first_frame_s": self.first_frame_s,
+            "peak_memory_mb": peak_memory_mb(),
+            "stages_ms": stages,
+        });
+        if let Some(map) = summary.as_object_mut() {
+            for (name, value) in extra {
+                map.insert((*name).to_owned(), value.clone());
+            }
+        }
+        summary
+    }
+}
+
+fn quantiles(values: &[f32]) -> Value {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let at = |q: f64| sorted.get(((sorted.len().max(1) - 1) as f64 * q).round() as usize).copied();
+    json!({ "p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
+}
+
+/// Largest resident size so far, where the system tells it.
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values() {
+        let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
+        let q = quantiles(&values);
+        assert_eq!((q["p50"].as_f64(), q["p95"].as_f64(), q["max"].as_f64()), (Some(50.0), Some(95.0), Some(100.0)));
+        assert!(quantiles(&[])["p50"].is_null());
+    }
+}
