@@ -91,8 +91,8 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         fog_per_m: 0.006,
     },
     PaintLight {
-        sun_rgb: Vec3::new(0.06, 0.08, 0.14),
-        ambient_rgb: Vec3::new(0.035, 0.045, 0.08),
+        sun_rgb: Vec3::new(0.13, 0.17, 0.28),
+        ambient_rgb: Vec3::new(0.08, 0.10, 0.17),
         zenith_rgb: Vec3::new(0.008, 0.012, 0.035),
         horizon_rgb: Vec3::new(0.03, 0.04, 0.08),
         fog_per_m: 0.004,
@@ -102,7 +102,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         ambient_rgb: Vec3::new(0.40, 0.42, 0.44),
         zenith_rgb: Vec3::new(0.45, 0.48, 0.50),
         horizon_rgb: Vec3::new(0.52, 0.54, 0.56),
-        fog_per_m: 0.09,
+        fog_per_m: 0.055,
     },
     PaintLight {
         sun_rgb: Vec3::new(0.50, 0.50, 0.50),

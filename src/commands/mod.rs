@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+pub mod doctor;
 pub mod record;
 pub mod train;
 
@@ -15,6 +16,8 @@ pub enum Command {
     Record(record::RecordArgs),
     /// Trains a world model, or resumes, from a RON recipe.
     Train(train::TrainArgs),
+    /// Says what this machine has, what is missing, and how to get it.
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Command {
@@ -26,6 +29,7 @@ impl Command {
         match self {
             Self::Record(args) => args.run(),
             Self::Train(args) => args.run(),
+            Self::Doctor(args) => args.run(),
         }
     }
 }

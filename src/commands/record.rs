@@ -8,7 +8,7 @@ use bevy::app::App;
 use bevy::ecs::message::Messages;
 use bevy::log::{Level, LogPlugin};
 use bevy::math::UVec2;
-use bevy::prelude::With;
+use bevy::prelude::{Msaa, With};
 use bevy_reverie::recorder::{
     EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless,
     prepare_to_step,
@@ -26,7 +26,7 @@ use crate::courtyard::{
 };
 
 /// Updates before the first frame of an episode: bodies settle, shaders and shadows are there.
-const SETTLE_UPDATES: u32 = 4;
+const SETTLE_UPDATES: u32 = 6;
 /// Updates to wait for the renderer, and for the last pictures.
 const MOST_WAITS: u32 = 600;
 /// Episodes on a contact sheet.
@@ -219,7 +219,7 @@ fn mark_camera(app: &mut App) {
         .collect();
     for camera in cameras {
         if world.get::<RecordCamera>(camera).is_none() {
-            world.entity_mut(camera).insert(RecordCamera::default());
+            world.entity_mut(camera).insert((RecordCamera::default(), Msaa::Sample4));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::f32::consts::FRAC_PI_2;
 use bevy::prelude::*;
 use bevy_rapier3d::prelude::*;
 use bevy_reverie::action::PlayerAction;
+use bevy_reverie::shadow::NeuralProxy;
 
 use super::TICK_S;
 
@@ -60,6 +61,8 @@ pub fn bundle(feet_m: Vec3, yaw_rad: f32) -> impl Bundle {
     (
         Player::new(yaw_rad),
         RigidBody::KinematicPositionBased,
+        // The camera is no child of the body: without this, the player would stand in his own sun.
+        NeuralProxy::Hidden,
         Collider::capsule_y(0.5 * HEIGHT_M - RADIUS_M, RADIUS_M),
         KinematicCharacterController {
             offset: CharacterLength::Absolute(0.02),

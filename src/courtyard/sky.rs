@@ -13,8 +13,8 @@ use reverie_runtime::style::StyleWeights;
 
 use super::texture::{Noise, encode, smoothstep};
 
-const WIDTH: usize = 384;
-const HEIGHT: usize = 96;
+const WIDTH: usize = 640;
+const HEIGHT: usize = 128;
 /// The picture reaches from this elevation up to the zenith, radians.
 const LOWEST_RAD: f32 = -0.12;
 /// Of the dome, metres: beyond everything, within the camera's reach.
@@ -57,7 +57,11 @@ impl SkyField {
                     + 0.15 * noise.at(plane * 4.7, 3);
                 let low = smoothstep(-0.02, 0.12, direction.y);
                 let cloud = smoothstep(1.0 - amount, 1.22 - amount, density) * low;
-                let star = if rng.random_bool(0.008) { rng.random_range(0.15..0.9) } else { 0.0 };
+                let star = if rng.random_bool(0.005) {
+                    rng.random_range(0.1..0.8_f32).powi(2)
+                } else {
+                    0.0
+                };
                 texels.push(SkyTexel { direction, cloud, overcast: density, star });
             }
         }

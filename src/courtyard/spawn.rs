@@ -54,7 +54,7 @@ pub struct LevelAssets {
 pub struct SkyDome;
 
 /// Lumens of a lantern: at night, white 1.2 m from it is shown about white.
-const LANTERN_LM: f32 = 38_000.0;
+const LANTERN_LM: f32 = 60_000.0;
 
 /// Removes the present courtyard and builds the seed's. Works on any world with Rapier's default context.
 pub fn new_courtyard(world: &mut World, seed: u64) {

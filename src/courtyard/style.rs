@@ -5,6 +5,7 @@ use bevy::prelude::*;
 use reverie_runtime::style::StyleWeights;
 
 use super::spawn::{LanternLight, LevelAssets, Snowy, Sun};
+use super::texture::TEXTURE_MEAN;
 use super::{CourtyardCamera, CourtyardStyle};
 
 /// Snow changes vertex colours; it does so in this many steps.
@@ -13,9 +14,10 @@ const SNOW_STEPS: f32 = 24.0;
 /// Fixed: styles differ by their light, not by the eye.
 pub const EXPOSURE: Exposure = Exposure { ev100: 9.7 };
 
-/// Photometric units that show as 1 on the screen.
+/// Photometric units that show a textured surface as [`PaintLight`](reverie_runtime::style::PaintLight)
+/// means a plain one: textures are darker than white.
 fn full_scale() -> f32 {
-    1.0 / EXPOSURE.exposure()
+    1.0 / (EXPOSURE.exposure() * TEXTURE_MEAN)
 }
 
 fn color(rgb: Vec3) -> Color {

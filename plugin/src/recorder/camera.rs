@@ -48,7 +48,7 @@ pub(super) fn attach(
         commands.entity(entity).try_despawn();
     }
     let Some(camera) = marked.iter().min() else { return };
-    let size = config.size.max(UVec2::ONE);
+    let size = config.size.max(UVec2::ONE) * config.supersample.clamp(1, 4);
     let mut image = Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None);
     image.texture_descriptor.usage |= TextureUsages::COPY_SRC;
     let image = images.add(image);

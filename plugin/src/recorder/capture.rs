@@ -110,7 +110,9 @@ pub(super) fn receive_picture(
     mut clock: ResMut<CaptureClock>,
 ) {
     let Ok(ticket) = tickets.get(event.entity) else { return };
-    let rgb = unpadded_rgb(&event.data, config.size.max(UVec2::ONE));
+    let times = config.supersample.clamp(1, 4);
+    let size = config.size.max(UVec2::ONE);
+    let rgb = unpadded_rgb(&event.data, size * times).map(|rgb| shrink(&rgb, size, times as usize));
     match *ticket {
         Ticket::Probe => {
             clock.drawn = if rgb.is_some() && !waiting.any() { clock.drawn + 1 } else { 0 };
@@ -136,6 +138,26 @@ fn unpadded_rgb(data: &[u8], size: UVec2) -> Option<Vec<u8>> {
         }
     }
     drawn.then_some(rgb)
+}
+
+/// Averages squares of `times` × `times` pixels, as light: bytes are about the square root of it.
+fn shrink(rgb: &[u8], size: UVec2, times: usize) -> Vec<u8> {
+    let (width, height) = (size.x as usize, size.y as usize);
+    let mut out = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            for channel in 0..3 {
+                let mut sum = 0;
+                for row in y * times..(y + 1) * times {
+                    for column in x * times..(x + 1) * times {
+                        sum += u32::from(rgb[3 * (row * width * times + column) + channel]).pow(2);
+                    }
+                }
+                out.push((sum as f32 / (times * times) as f32).sqrt().round() as u8);
+            }
+        }
+    }
+    out
 }
 
 /// Begins and ends episodes by itself where the game does not, and reports those that are done.

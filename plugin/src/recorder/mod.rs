@@ -52,6 +52,8 @@ pub struct RecorderPlugin {
     pub out: PathBuf,
     /// Of the pictures, pixels.
     pub size: UVec2,
+    /// Pictures are drawn so many times larger each way and averaged, against jagged edges; 1 to 4.
+    pub supersample: u32,
     /// Fixed ticks from one frame to the next: 6 at 60 Hz are 10 frames a second.
     pub ticks_per_frame: u32,
     /// Frames of an episode that the recorder begins by itself.
@@ -68,6 +70,7 @@ impl Default for RecorderPlugin {
         Self {
             out: "data/episodes".into(),
             size: UVec2::new(128, 72),
+            supersample: 1,
             ticks_per_frame: 6,
             frames: 300,
             start: RecorderStart::AtOnce,

@@ -104,13 +104,13 @@ impl Layout {
         // Facing the middle, where there is most to see.
         let spawn_yaw_rad = spawn_m.x.atan2(spawn_m.z) + rng.random_range(-0.6..0.6);
 
-        let wanted = rng.random_range(34..=MAX_PIECES - 6);
+        let wanted = rng.random_range(42..=MAX_PIECES - 3);
         for draft in structures::always(&palette, rng) {
             plan.put(draft, &mut pieces, rng);
         }
         let moods = structures::MOODS.choose(rng).copied().unwrap_or(structures::MOODS[0]);
         let mut failures = 0;
-        while pieces.len() < wanted && failures < 60 {
+        while pieces.len() < wanted && failures < 90 {
             let draft: Draft = structures::random(moods, &palette, rng);
             if pieces.len() + draft.pieces.len() > MAX_PIECES || !plan.put(draft, &mut pieces, rng)
             {

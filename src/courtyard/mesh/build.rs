@@ -23,10 +23,10 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
     let leaves = piece.class == NeuralMaterial::HEDGE.class;
     match (&piece.shape, piece.role) {
         (Shape::Cuboid { half_extents_m: half }, role) => match role {
-            Role::Ground => {
+            // A patch's rim is thinner than a picture's line; drawn, it would show as dots.
+            Role::Ground | Role::Slab => {
                 b.face(Vec3::ZERO, *half, 1, 1.0, 0.5, PLAIN, |p| surface::cuboid_uv(p, 1, *half))
             }
-            Role::Slab => b.cuboid(Vec3::ZERO, *half, *half, 0.5, PLAIN),
             Role::Foliage => foliage::hedge(b, *half, own),
             Role::Wall => wall(b, *half, manner),
             Role::Crate => crate_box(b, *half, own),

@@ -11,19 +11,7 @@ use reverie_guard::expected::Shape;
 /// Metres of one period of a texture.
 pub const PERIOD_M: f32 = 2.0;
 
-/// Which axis a box's face looks along: 0 for ±X, 1 for ±Y, 2 for ±Z.
-pub fn dominant_axis(normal: Vec3) -> usize {
-    let n = normal.abs();
-    if n.y >= n.x && n.y >= n.z {
-        1
-    } else if n.x >= n.z {
-        0
-    } else {
-        2
-    }
-}
-
-/// Texture coordinates of a point on a box's face, body frame.
+/// Texture coordinates of a point on a box's face, body frame; `axis` is 0 for ±X, 1 for ±Y, 2 for ±Z.
 ///
 /// u runs along Z on ±X faces and along X elsewhere; v runs along Z on ±Y faces and along Y elsewhere.
 pub fn cuboid_uv(point_m: Vec3, axis: usize, half_extents_m: Vec3) -> Vec2 {
