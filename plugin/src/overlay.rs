@@ -37,6 +37,7 @@ fn spawn(mut commands: Commands) {
             position_type: PositionType::Absolute,
             top: px(8),
             left: px(8),
+            max_width: percent(96),
             padding: UiRect::axes(px(10), px(8)),
             border_radius: BorderRadius::all(px(6)),
             ..default()

@@ -15,11 +15,16 @@ pub(crate) struct Twin {
 
 /// Spawns a twin of `camera`. Only what shapes the picture is copied: a game's own components stay unique.
 pub(crate) fn spawn_twin(commands: &mut Commands, camera: Entity, own: impl Bundle) -> Entity {
-    let twin = commands.spawn((Twin { of: camera }, ChildOf(camera), own)).id();
+    let twin =
+        commands.spawn((Twin { of: camera }, ChildOf(camera), Camera3d::default(), own)).id();
     commands.entity(camera).clone_with_opt_in(twin, |builder| {
-        builder
-            .allow::<(Camera3d, Projection, Tonemapping, DebandDither, Exposure, ColorGrading)>();
-        builder.allow::<(Hdr, Msaa, DistanceFog, AmbientLight, EnvironmentMapLight)>();
+        // What these require stays the twin's own: above all the ordinary render schedule.
+        builder.without_required_components(|builder| {
+            builder
+                .allow::<(Camera3d, Projection, Tonemapping, DebandDither, Exposure, ColorGrading)>(
+                );
+            builder.allow::<(Hdr, Msaa, DistanceFog, AmbientLight, EnvironmentMapLight)>();
+        });
     });
     twin
 }

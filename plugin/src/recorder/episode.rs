@@ -13,6 +13,9 @@ use thiserror::Error;
 
 use super::RecorderPlugin;
 
+/// An episode that the end of the game cuts shorter is not kept: evaluation prompts with its first 20 frames.
+const SHORTEST_FRAMES: u32 = 24;
+
 /// Names and seeds of an episode.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EpisodeStart {
@@ -210,15 +213,18 @@ impl Recorder {
         }
     }
 
-    /// Ends all episodes with the frames whose pictures are there: the game is closing.
+    /// Ends all episodes with the frames whose pictures are there: the game is closing. Snippets are dropped.
     pub(super) fn close_all(&mut self) {
         self.end(None);
         for serial in self.episodes.keys().copied().collect::<Vec<_>>() {
-            if let Some(episode) = self.episodes.get_mut(&serial) {
-                episode.waiting.clear();
-                episode.captured = episode.written;
+            let Some(episode) = self.episodes.get_mut(&serial) else { continue };
+            episode.waiting.clear();
+            episode.captured = episode.written;
+            if episode.written < SHORTEST_FRAMES {
+                self.fail(serial, RecorderError::Discarded);
+            } else {
+                self.flush(serial);
             }
-            self.flush(serial);
         }
     }
 

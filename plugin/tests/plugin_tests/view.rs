@@ -124,14 +124,25 @@ fn toggling_and_removing_take_effect_in_the_same_frame() {
 fn side_by_side_shows_both_and_gives_the_view_back() {
     let (mut app, _) = game(neural_camera());
     until_neural(&mut app);
+    // A box, white before tonemapping, fills the middle of the ordinary half.
+    let mesh = app.world_mut().resource_mut::<Assets<Mesh>>().add(Cuboid::from_length(1.0));
+    let white = StandardMaterial { base_color: Color::WHITE, unlit: true, ..default() };
+    let white = app.world_mut().resource_mut::<Assets<StandardMaterial>>().add(white);
+    app.world_mut().spawn((
+        Mesh3d(mesh),
+        MeshMaterial3d(white),
+        Transform::from_xyz(0.0, 0.0, -3.0),
+    ));
     app.world_mut().resource_mut::<SideBySide>().0 = true;
     // The second camera's own pipelines need a few frames.
     for _ in 0..5 {
         shot(&mut app);
     }
     let picture = shot(&mut app);
+    let boxed = pixel(&picture, 32, 36);
+    assert!(boxed.iter().all(|channel| *channel > 150), "box: {boxed:?}");
     let pink = [PINK[0], PINK[1], PINK[2]];
-    assert!(near(pixel(&picture, 30, 20), SKY), "left: {:?}", pixel(&picture, 30, 20));
+    assert!(near(pixel(&picture, 3, 3), SKY), "left: {:?}", pixel(&picture, 3, 3));
     assert!(near(pixel(&picture, 100, 20), pink), "right: {:?}", pixel(&picture, 100, 20));
     app.world_mut().resource_mut::<SideBySide>().0 = false;
     shot(&mut app);
