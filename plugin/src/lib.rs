@@ -1,3 +1,5 @@
 //! Placeholder.
 pub mod action;
 pub mod material;
+pub mod recorder;
+pub mod shadow;

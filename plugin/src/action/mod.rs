@@ -3,9 +3,12 @@
 //! Keyboard, mouse, gamepad, recorded scripts and bots all write [`PlayerAction`]; game logic, recorder
 //! and world model read it.
 
+mod tally;
+
 use bevy::prelude::*;
 use reverie_runtime::request::Action;
 use serde::{Deserialize, Serialize};
+pub use tally::ActionTally;
 
 /// The player's intent for the present physics tick.
 #[derive(Resource, Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

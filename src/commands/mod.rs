@@ -1,0 +1,60 @@
+//! One file a command. Each prints what it does, takes `--json FILE` for its figures, and fails with one line.
+
+use std::error::Error;
+use std::path::Path;
+
+use clap::Subcommand;
+
+pub mod record;
+pub mod train;
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Plays the conventional courtyard with bots and writes episodes.
+    Record(record::RecordArgs),
+    /// Trains a world model, or resumes, from a RON recipe.
+    Train(train::TrainArgs),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Record(args) => args.run(),
+            Self::Train(args) => args.run(),
+        }
+    }
+}
+
+/// Width and height from `WxH`.
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    match parts {
+        Some((w, h)) if (16..=4096).contains(&w) && (16..=4096).contains(&h) => Ok((w, h)),
+        _ => Err(format!("`{text}` is no size; write it as WIDTHxHEIGHT, each 16 to 4096, such as 128x72")),
+    }
+}
+
+/// Writes figures for other programs.
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), Box<dyn Error>> {
+    let text = serde_json::to_string_pretty(value)?;
+    reverie_runtime::files::write_atomically(path, text.as_bytes())
+        .map_err(|e| format!("cannot write {}: {e}; name a file in a folder that can be written to", path.display()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes_are_read_and_nonsense_is_named() {
+        assert_eq!(parse_size("128x72"), Ok((128, 72)));
+        for wrong in ["128", "x", "0x72", "128x99999", "axb"] {
+            assert!(parse_size(wrong).unwrap_err().contains(wrong));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `reverie record`: the conventional courtyard, played by bots, written as episodes.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bevy::app::App;
+use bevy::ecs::message::Messages;
+use bevy::log::{Level, LogPlugin};
+use bevy::math::UVec2;
+use bevy::prelude::With;
+use bevy_reverie::recorder::{
+    EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless, prepare_to_step,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reverie_runtime::data::{list_episodes, sheet::episodes_sheet};
+use reverie_runtime::files::write_png;
+use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
+use serde_json::json;
+
+use crate::courtyard::{CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, new_courtyard};
+
+/// Updates before the first frame of an episode: bodies settle, shaders and shadows are there.
+const SETTLE_UPDATES: u32 = 4;
+/// Updates to wait for the renderer, and for the last pictures.
+const MOST_WAITS: u32 = 600;
+/// Episodes on a contact sheet.
+const SHEET: usize = 48;
+
+/// Arguments of `reverie record`.
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    /// How many.
+    #[arg(long, default_value_t = 16)]
+    episodes: u64,
+    /// Frames of an episode, ten a second.
+    #[arg(long, default_value_t = 30)]
+    frames: u32,
+    /// Pixels, WIDTHxHEIGHT.
+    #[arg(long, default_value = "128x72", value_parser = super::parse_size)]
+    size: (u32, u32),
+    /// Of the first episode; the next ones count up. From 1,000,000 up they are for evaluation alone.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Folder of the episodes. Those that are there already are left as they are.
+    #[arg(long, default_value = "data/train")]
+    out: PathBuf,
+    /// One style for all, instead of blends: noon, dusk, night, fog or snow.
+    #[arg(long)]
+    style: Option<String>,
+    /// Record every Nth episode only, beginning with the one given as `--part`: for several processes at once.
+    #[arg(long, default_value_t = 1)]
+    parts: u64,
+    /// Which part this process records.
+    #[arg(long, default_value_t = 0)]
+    part: u64,
+    /// Writes counts and speed here.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl RecordArgs {
+    /// Records what is missing.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let style = match &self.style {
+            None => None,
+            Some(name) => Some(StyleWeights::pure(name).ok_or_else(|| {
+                format!("there is no style `{name}`; choose one of {}", STYLE_NAMES.join(", "))
+            })?),
+        };
+        if self.frames == 0 || self.parts == 0 {
+            return Err("--frames and --parts must be at least 1".into());
+        }
+        std::fs::create_dir_all(&self.out)
+            .map_err(|e| format!("cannot create {}: {e}; choose another --out", self.out.display()))?;
+        let wanted: Vec<u64> = (self.seed..self.seed + self.episodes)
+            .filter(|seed| seed % self.parts == self.part % self.parts)
+            .filter(|seed| !self.out.join(name(*seed)).is_dir())
+            .collect();
+        println!("{} of {} episodes to record in {}", wanted.len(), self.episodes, self.out.display());
+        let start = Instant::now();
+        if !wanted.is_empty() {
+            self.record(&wanted, style)?;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let sheet = self.contact_sheet()?;
+        println!("contact sheet: {}", sheet.display());
+        if let Some(path) = &self.json {
+            let frames = wanted.len() as u64 * u64::from(self.frames);
+            let figures = json!({
+                "episodes": wanted.len(), "frames": frames, "seconds": seconds,
+                "frames_per_s": frames as f64 / seconds, "sheet": sheet,
+            });
+            super::write_json(path, &figures)?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, seeds: &[u64], style: Option<StyleWeights>) -> Result<(), Box<dyn Error>> {
+        let mut app = self.app(seeds[0]);
+        prepare_to_step(&mut app);
+        let mut waits = 0;
+        while !app.world().resource::<Recorder>().is_ready() {
+            app.update();
+            mark_camera(&mut app);
+            waits += 1;
+            if waits > MOST_WAITS {
+                return Err("the renderer delivers no pictures; `reverie doctor` says what is missing".into());
+            }
+        }
+        let bar = ProgressBar::new(seeds.len() as u64 * u64::from(self.frames));
+        bar.set_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} frames  {per_sec}  {eta} left  {msg}",
+        )?);
+        let start = Instant::now();
+        for (index, seed) in seeds.iter().enumerate() {
+            let plan = Weather::new(*seed, style);
+            plan.apply(&mut app, 0.0);
+            new_courtyard(app.world_mut(), *seed);
+            for _ in 0..SETTLE_UPDATES {
+                self.update(&mut app)?;
+            }
+            app.world_mut().resource_mut::<Recorder>().begin(EpisodeStart {
+                name: name(*seed),
+                seed: *seed,
+                layout_seed: *seed,
+                generator: concat!("reverie ", env!("CARGO_PKG_VERSION"), " courtyard").to_owned(),
+            })?;
+            for frame in 0..self.frames {
+                plan.apply(&mut app, frame as f32 / self.frames as f32);
+                self.update(&mut app)?;
+                bar.inc(1);
+            }
+            let hash = app.world().resource::<PhysicsHash>().value;
+            app.world_mut().resource_mut::<Recorder>().end(Some(hash));
+            if bar.is_hidden() && (index + 1).is_multiple_of(20) {
+                let done = (index + 1) as f64 * f64::from(self.frames);
+                let speed = done / start.elapsed().as_secs_f64();
+                println!("{} of {} episodes, {speed:.1} frames/s", index + 1, seeds.len());
+            }
+        }
+        for _ in 0..MOST_WAITS {
+            if app.world().resource::<Recorder>().frames_in_flight() == 0 {
+                break;
+            }
+            self.update(&mut app)?;
+        }
+        self.update(&mut app)?;
+        bar.finish();
+        Ok(())
+    }
+
+    fn app(&self, seed: u64) -> App {
+        let log = LogPlugin { level: Level::WARN, filter: "wgpu_hal=error,wgpu_core=error".into(), ..LogPlugin::default() };
+        let mut app = App::new();
+        app.add_plugins(headless().set(log))
+            .add_plugins(RecorderPlugin {
+                out: self.out.clone(),
+                size: UVec2::new(self.size.0, self.size.1),
+                ticks_per_frame: 6,
+                start: RecorderStart::ByHand,
+                lockstep: true,
+                ..RecorderPlugin::default()
+            })
+            .add_plugins(CourtyardPlugin { seed, style: None, bot: true, draw: true });
+        app
+    }
+
+    /// One recorded frame; an episode that could not be written ends the run.
+    fn update(&self, app: &mut App) -> Result<(), Box<dyn Error>> {
+        app.update();
+        for done in app.world_mut().resource_mut::<Messages<EpisodeDone>>().drain() {
+            done.result.map_err(|e| format!("episode {}: {e}", done.name))?;
+        }
+        Ok(())
+    }
+
+    fn contact_sheet(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let episodes = list_episodes(&self.out)?;
+        let step = (episodes.len() / SHEET).max(1);
+        let chosen: Vec<PathBuf> = episodes.into_iter().step_by(step).take(SHEET).collect();
+        let path = self.out.join("sheet.png");
+        write_png(&path, &episodes_sheet(&chosen, 6)?)?;
+        Ok(path)
+    }
+}
+
+fn name(seed: u64) -> String {
+    format!("courtyard_{seed:07}")
+}
+
+/// Puts the recorder's mark on the courtyard's camera as soon as there is one.
+fn mark_camera(app: &mut App) {
+    let world = app.world_mut();
+    let cameras: Vec<_> = world.query_filtered::<bevy::ecs::entity::Entity, With<CourtyardCamera>>().iter(world).collect();
+    for camera in cameras {
+        if world.get::<RecordCamera>(camera).is_none() {
+            world.entity_mut(camera).insert(RecordCamera::default());
+        }
+    }
+}
+
+/// The weather of an episode: often plain, often a blend, now and then changing.
+struct Weather {
+    from: StyleWeights,
+    to: StyleWeights,
+}
+
+impl Weather {
+    fn new(seed: u64, fixed: Option<StyleWeights>) -> Self {
+        if let Some(style) = fixed {
+            return Self { from: style, to: style };
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57E1);
+        let from = Self::blend(&mut rng);
+        let to = if rng.random_bool(0.15) { Self::blend(&mut rng) } else { from };
+        Self { from, to }
+    }
+
+    fn blend(rng: &mut ChaCha8Rng) -> StyleWeights {
+        // Clear daylight is what games show most.
+        let pure = |rng: &mut ChaCha8Rng| {
+            let mut weights = [0.0; STYLE_NAMES.len()];
+            let index = if rng.random_bool(0.3) { 0 } else { rng.random_range(0..STYLE_NAMES.len()) };
+            weights[index] = 1.0;
+            weights
+        };
+        let (a, b) = (pure(rng), pure(rng));
+        let share: f32 = if rng.random_bool(0.6) { 0.0 } else { rng.random_range(0.1..0.6) };
+        StyleWeights(std::array::from_fn(|i| a[i] * (1.0 - share) + b[i] * share)).normalized()
+    }
+
+    /// `at` 0 to 1 through the episode.
+    fn apply(&self, app: &mut App, at: f32) {
+        let blend = std::array::from_fn(|i| self.from.0[i] * (1.0 - at) + self.to.0[i] * at);
+        let weights = StyleWeights(blend).normalized();
+        let world = app.world_mut();
+        if let Some(mut style) = world.get_resource_mut::<CourtyardStyle>()
+            && style.weights != weights
+        {
+            style.weights = weights;
+        }
+        for mut camera in world.query::<&mut RecordCamera>().iter_mut(world) {
+            camera.style = weights;
+        }
+    }
+}
+
