@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+pub mod eval;
 pub mod record;
 pub mod train;
 
@@ -13,6 +14,8 @@ pub mod train;
 pub enum Command {
     /// Plays the conventional courtyard with bots and writes episodes.
     Record(record::RecordArgs),
+    /// Measures a world model against the truth and its baselines.
+    Eval(eval::EvalArgs),
     /// Trains a world model, or resumes, from a RON recipe.
     Train(train::TrainArgs),
 }
@@ -25,6 +28,7 @@ impl Command {
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         match self {
             Self::Record(args) => args.run(),
+            Self::Eval(args) => args.run(),
             Self::Train(args) => args.run(),
         }
     }

@@ -1,4 +1,4 @@
-//! The result of an evaluation: for a program as JSON, for a reader as a table.
+//! The result of an evaluation: for a program through serde, for a reader as a table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -139,14 +139,6 @@ pub(super) fn stage_times(frames: &[StageTimes]) -> BTreeMap<&'static str, Times
 }
 
 impl Report {
-    /// The JSON text.
-    ///
-    /// # Errors
-    /// Never for a report of [`evaluate`](super::run::evaluate): all keys are text.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self)
-    }
-
     /// All rows and what belongs to them, for a terminal at least 110 letters wide.
     pub fn table(&self) -> String {
         let mut out = String::new();

@@ -112,7 +112,7 @@ fn every_row_is_told_with_its_horizons_and_pictures() {
         heard.push((what.to_owned(), share));
     })
     .unwrap();
-    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
     for kind in RowKind::ALL {
         let row = &json["rows"][kind.name()];
         let entry = if kind.is_plotted() { &row["16"] } else { row };
