@@ -48,8 +48,9 @@ impl EvalArgs {
     /// # Errors
     /// One line for the user.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        std::fs::create_dir_all(&self.out)
-            .map_err(|e| format!("cannot create {}: {e}; choose another --out", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).map_err(|e| {
+            format!("cannot create {}: {e}; choose another --out", self.out.display())
+        })?;
         let options = EvalOptions {
             rows: if self.rows.is_empty() { RowKind::ALL.to_vec() } else { self.rows },
             episodes: self.episodes,

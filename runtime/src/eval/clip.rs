@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
+use super::metrics::Picture;
 use super::rows::PROMPT_FRAMES;
+use super::score::Truth;
 use crate::data::{DataError, Episode};
 use crate::request::{Action, DreamRequest};
 use crate::view::ShadowView;
@@ -54,7 +56,11 @@ impl Clip {
     ///
     /// # Errors
     /// A picture is damaged.
-    pub fn new(episode: Episode, frames: usize, condition_strength: f32) -> Result<Option<Self>, DataError> {
+    pub fn new(
+        episode: Episode,
+        frames: usize,
+        condition_strength: f32,
+    ) -> Result<Option<Self>, DataError> {
         let last = episode.len().saturating_sub(PROMPT_FRAMES).min(frames);
         if last == 0 {
             return Ok(None);
@@ -65,7 +71,11 @@ impl Clip {
             rgb.push(episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect());
         }
         Ok(Some(Self {
-            name: episode.dir().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            name: episode
+                .dir()
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             width: episode.header().width as usize,
             height: episode.header().height as usize,
             last,
@@ -79,6 +89,16 @@ impl Clip {
     /// The true picture of frame `frame` after the prompt, from 1.
     pub fn truth(&self, frame: usize) -> &[f32] {
         &self.rgb[at(frame)]
+    }
+
+    /// A picture of the clip's size.
+    pub fn picture<'p>(&self, rgb: &'p [f32]) -> Picture<'p> {
+        Picture::new(self.width, self.height, rgb)
+    }
+
+    /// What frame `frame` after the prompt is judged by.
+    pub fn judged<'p>(&'p self, frame: usize, revealed: &'p [bool]) -> Truth<'p> {
+        Truth { picture: self.picture(self.truth(frame)), revealed }
     }
 
     /// Seconds from frame to frame.
@@ -107,13 +127,24 @@ impl Clip {
         // Neighbouring frames show nearly the same; the last one is among those taken.
         for index in (0..PROMPT_FRAMES).filter(|i| (PROMPT_FRAMES - 1 - i).is_multiple_of(2)) {
             self.draw(&mut view, index);
-            pasts.push(PastFrame::new(view.scene(), &view.camera, &view.maps, self.rgb[index].clone()));
+            pasts.push(PastFrame::new(
+                view.scene(),
+                &view.camera,
+                &view.maps,
+                self.rgb[index].clone(),
+            ));
         }
         Prompt { pasts, view }
     }
 
     fn draw(&self, view: &mut ShadowView, index: usize) {
-        view.draw(&self.episode.snapshot(index), &self.episode.style(index), self.width, self.height, true);
+        view.draw(
+            &self.episode.snapshot(index),
+            &self.episode.style(index),
+            self.width,
+            self.height,
+            true,
+        );
     }
 
     /// The baselines of frame `frame` after the prompt.
@@ -123,7 +154,9 @@ impl Clip {
         let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
         let mut revealed = vec![true; self.width * self.height];
         for past in &prompt.pasts {
-            for (revealed, seen) in revealed.iter_mut().zip(warp_coverage(scene, camera, maps, past, 1)) {
+            for (revealed, seen) in
+                revealed.iter_mut().zip(warp_coverage(scene, camera, maps, past, 1))
+            {
                 *revealed &= !seen;
             }
         }

@@ -85,8 +85,12 @@ impl Cold {
 
     /// A column for each world; `None` if no world was started.
     pub(super) fn strip(&self) -> Option<Strip> {
-        let labels =
-            ["truth".to_owned(), "first frame".to_owned(), "truth".to_owned(), format!("frame {LATER}")];
+        let labels = [
+            "truth".to_owned(),
+            "first frame".to_owned(),
+            "truth".to_owned(),
+            format!("frame {LATER}"),
+        ];
         let rows = labels
             .into_iter()
             .zip(&self.pictures)

@@ -1,6 +1,5 @@
 //! The pictures of an evaluation: strips, crops of revealed areas, PSNR over frames.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -36,24 +35,33 @@ pub struct Shown {
     pub model: Option<RgbImage>,
     /// Warp + paint.
     pub warp: RgbImage,
+    /// Shadow paint.
+    pub paint: RgbImage,
 }
 
-/// Truth above model above warp + paint, a column for each frame.
-pub fn strip(frames: &BTreeMap<usize, Shown>) -> Strip {
+/// Truth above model above the baselines, a column for each frame.
+fn columns(shown: &[&Shown], columns: Vec<String>, upscale: u32) -> Strip {
     let row = |label: &str, pick: &dyn Fn(&Shown) -> Option<RgbImage>| StripRow {
         label: label.to_owned(),
-        pictures: frames.values().filter_map(pick).collect(),
+        pictures: shown.iter().filter_map(|s| pick(s)).collect(),
     };
     let rows = vec![
         row("truth", &|s| Some(s.truth.clone())),
         row("model", &|s| s.model.clone()),
         row("warp + paint", &|s| Some(s.warp.clone())),
+        row("shadow paint", &|s| Some(s.paint.clone())),
     ];
     Strip {
-        columns: frames.keys().map(|frame| format!("frame {frame}")).collect(),
+        columns,
         rows: rows.into_iter().filter(|row| !row.pictures.is_empty()).collect(),
-        upscale: 2,
+        upscale,
     }
+}
+
+/// The frames of an episode beside each other: truth above model above the baselines.
+pub fn strip(frames: &BTreeMap<usize, Shown>) -> Strip {
+    let labels = frames.keys().map(|frame| format!("frame {frame}")).collect();
+    columns(&frames.values().collect::<Vec<_>>(), labels, 2)
 }
 
 /// A place that the prompt did not show, cut out.
@@ -74,7 +82,11 @@ pub fn best_crop(label: String, truth: Picture, revealed: &[bool], shown: &Shown
     for y in (0..(height + 1).saturating_sub(CROP)).step_by(8) {
         for x in (0..(width + 1).saturating_sub(CROP)).step_by(8) {
             let mask: Vec<bool> = (0..width * height)
-                .map(|i| revealed[i] && (x..x + CROP).contains(&(i % width)) && (y..y + CROP).contains(&(i / width)))
+                .map(|i| {
+                    revealed[i]
+                        && (x..x + CROP).contains(&(i % width))
+                        && (y..y + CROP).contains(&(i / width))
+                })
                 .collect();
             let share = mask.iter().filter(|m| **m).count() as f64 / (CROP * CROP) as f64;
             if share < LEAST_REVEALED {
@@ -90,8 +102,12 @@ pub fn best_crop(label: String, truth: Picture, revealed: &[bool], shown: &Shown
     let cut = |picture: &RgbImage| {
         image::imageops::crop_imm(picture, x as u32, y as u32, CROP as u32, CROP as u32).to_image()
     };
-    let shown =
-        Shown { truth: cut(&shown.truth), model: shown.model.as_ref().map(cut), warp: cut(&shown.warp) };
+    let shown = Shown {
+        truth: cut(&shown.truth),
+        model: shown.model.as_ref().map(cut),
+        warp: cut(&shown.warp),
+        paint: cut(&shown.paint),
+    };
     Some(Crop { detail, label, shown })
 }
 
@@ -105,25 +121,13 @@ pub fn crop_page(crops: &[Vec<Crop>]) -> Option<Strip> {
         own.sort_by(|a, b| b.detail.total_cmp(&a.detail));
         ranked.extend(own.into_iter().enumerate());
     }
-    ranked.sort_by(|a, b| (a.0, Reverse(a.1.detail.to_bits())).cmp(&(b.0, Reverse(b.1.detail.to_bits()))));
+    ranked.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.detail.total_cmp(&a.1.detail)));
     let chosen: Vec<&Crop> = ranked.into_iter().take(MOST_CROPS).map(|(_, crop)| crop).collect();
     if chosen.is_empty() {
         return None;
     }
-    let row = |label: &str, pick: &dyn Fn(&Shown) -> Option<RgbImage>| StripRow {
-        label: label.to_owned(),
-        pictures: chosen.iter().filter_map(|crop| pick(&crop.shown)).collect(),
-    };
-    let rows = vec![
-        row("truth", &|s| Some(s.truth.clone())),
-        row("model", &|s| s.model.clone()),
-        row("warp + paint", &|s| Some(s.warp.clone())),
-    ];
-    Some(Strip {
-        columns: chosen.iter().map(|crop| crop.label.clone()).collect(),
-        rows: rows.into_iter().filter(|row| !row.pictures.is_empty()).collect(),
-        upscale: 4,
-    })
+    let labels = chosen.iter().map(|crop| crop.label.clone()).collect();
+    Some(columns(&chosen.iter().map(|crop| &crop.shown).collect::<Vec<_>>(), labels, 4))
 }
 
 /// PSNR over frames after the prompt, a line for each row.
@@ -135,7 +139,10 @@ pub fn psnr_plot(curves: &[(RowKind, Vec<(f64, f64)>)]) -> LinePlot {
         log_y: false,
         series: curves
             .iter()
-            .map(|(kind, points)| Series { name: kind.name().replace('_', " "), points: points.clone() })
+            .map(|(kind, points)| Series {
+                name: kind.name().replace('_', " "),
+                points: points.clone(),
+            })
             .collect(),
     }
 }
@@ -157,7 +164,12 @@ mod tests {
 
     fn shown(width: usize, height: usize, rgb: &[f32]) -> Shown {
         let image = to_image(width, height, rgb);
-        Shown { truth: image.clone(), model: Some(image.clone()), warp: image }
+        Shown {
+            truth: image.clone(),
+            model: Some(image.clone()),
+            warp: image.clone(),
+            paint: image,
+        }
     }
 
     #[test]
@@ -170,7 +182,9 @@ mod tests {
         // Column 88 is the first revealed one, and crops begin at every eighth.
         let whole = to_image(128, 72, &rgb);
         let at_88_or_96 = [80, 88, 96].iter().any(|x| {
-            (0..5).any(|y| image::imageops::crop_imm(&whole, *x, 8 * y, 32, 32).to_image() == crop.shown.truth)
+            (0..5).any(|y| {
+                image::imageops::crop_imm(&whole, *x, 8 * y, 32, 32).to_image() == crop.shown.truth
+            })
         });
         assert!(at_88_or_96);
         assert!(best_crop("b".into(), truth, &[false; 128 * 72], &shown(128, 72, &rgb)).is_none());
@@ -187,7 +201,11 @@ mod tests {
     #[test]
     fn every_episode_shows_its_best_crop_first() {
         let rgb = pattern(32, 32);
-        let crop = |detail: f64, label: &str| Crop { detail, label: label.into(), shown: shown(32, 32, &rgb) };
+        let crop = |detail: f64, label: &str| Crop {
+            detail,
+            label: label.into(),
+            shown: shown(32, 32, &rgb),
+        };
         let many: Vec<Crop> = (0..10).map(|i| crop(100.0 + f64::from(i), "loud")).collect();
         let page = crop_page(&[many, vec![crop(1.0, "quiet")]]).unwrap();
         assert_eq!(page.columns.len(), MOST_CROPS);

@@ -13,6 +13,8 @@ mod filter;
 pub mod flip;
 pub mod metrics;
 #[cfg(feature = "tch")]
+pub mod options;
+#[cfg(feature = "tch")]
 mod play;
 pub mod plot;
 pub mod report;
@@ -21,6 +23,8 @@ pub mod rows;
 pub mod run;
 pub mod score;
 pub mod ssim;
+#[cfg(feature = "tch")]
+mod steps;
 pub mod strip;
 pub mod texture;
 

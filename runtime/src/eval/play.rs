@@ -80,5 +80,10 @@ fn actions(clip: &Clip, kind: RowKind) -> Vec<Action> {
 
 /// Interleaved sRGB, 0 to 1, of the bytes that are shown.
 pub(super) fn shown_rgb(frame: &NeuralFrame) -> Vec<f32> {
-    frame.rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).map(|b| f32::from(b) / 255.0).collect()
+    frame
+        .rgba
+        .chunks_exact(4)
+        .flat_map(|p| [p[0], p[1], p[2]])
+        .map(|b| f32::from(b) / 255.0)
+        .collect()
 }

@@ -45,6 +45,9 @@ pub struct Report {
     pub gain_over_warp_paint_db: BTreeMap<usize, f64>,
     /// The same above shadow paint.
     pub gain_over_shadow_paint_db: BTreeMap<usize, f64>,
+    /// What the autoregressive row loses when tints are withheld, bodies are another episode's, or actions are
+    /// shuffled, dB, by horizon.
+    pub control_loss_db: BTreeMap<RowKind, BTreeMap<usize, f64>>,
     /// By rows that have horizons: least squares over PSNR from frame 64 after the prompt, dB per second.
     pub slope_db_per_s: BTreeMap<RowKind, f64>,
     /// Quality and time by number of denoising steps, autoregressive.
@@ -168,7 +171,18 @@ impl Report {
         writeln!(
             out,
             "{:<17}{:>6}  {:>7} {:>15}  {:>6} {:>6}  {:>7} {:>8}  {:>6} {:>8}  {:>8} {:>7}",
-            "row", "frame", "PSNR dB", "95 %", "SSIM", "FLIP", "seen dB", "revealed", "sharp", "revealed", "share", "texture"
+            "row",
+            "frame",
+            "PSNR dB",
+            "95 %",
+            "SSIM",
+            "FLIP",
+            "seen dB",
+            "revealed",
+            "sharp",
+            "revealed",
+            "share",
+            "texture"
         )?;
         for (kind, row) in &self.rows {
             if let Some(entry) = &row.whole {
@@ -179,23 +193,36 @@ impl Report {
             }
         }
         writeln!(out)?;
-        for (what, gains) in [
-            ("autoregressive above warp_paint", &self.gain_over_warp_paint_db),
-            ("autoregressive above shadow_paint", &self.gain_over_shadow_paint_db),
-        ] {
-            if !gains.is_empty() {
-                let parts: Vec<String> = gains.iter().map(|(h, gain)| format!("{gain:+.2} dB at {h}")).collect();
-                writeln!(out, "{what}: {}", parts.join(", "))?;
-            }
+        let gains = [
+            ("gain over warp_paint".to_owned(), &self.gain_over_warp_paint_db),
+            ("gain over shadow_paint".to_owned(), &self.gain_over_shadow_paint_db),
+        ];
+        let losses =
+            self.control_loss_db.iter().map(|(kind, loss)| (format!("gain over {kind}"), loss));
+        for (what, gains) in gains.into_iter().chain(losses).filter(|(_, gains)| !gains.is_empty())
+        {
+            let parts: Vec<String> =
+                gains.iter().map(|(h, gain)| format!("{gain:+.2} dB at {h}")).collect();
+            writeln!(out, "{what}: {}", parts.join(", "))?;
         }
         for (kind, slope) in &self.slope_db_per_s {
             writeln!(out, "slope of {kind} after frame 64: {slope:+.3} dB/s")?;
         }
         for (steps, figures) in &self.steps_compared {
-            write!(out, "{steps} step{}: {:.1} ms a frame", plural(*steps as usize), figures.ms_per_frame)?;
+            write!(
+                out,
+                "{steps} step{}: {:.1} ms a frame",
+                plural(*steps as usize),
+                figures.ms_per_frame
+            )?;
             if let Some((horizon, entry)) = figures.horizons.last_key_value() {
                 let sharp = cell(entry.revealed_sharpness, 2);
-                write!(out, ", {:.2} dB at {horizon}, revealed sharpness {}", entry.psnr_db, sharp.trim())?;
+                write!(
+                    out,
+                    ", {:.2} dB at {horizon}, revealed sharpness {}",
+                    entry.psnr_db,
+                    sharp.trim()
+                )?;
             }
             writeln!(out)?;
         }
@@ -266,7 +293,10 @@ mod tests {
     #[test]
     fn quantiles_are_values_that_occurred() {
         let times = Times::of((1..=200).map(f64::from).rev().collect()).unwrap();
-        assert_eq!((times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms), (100.0, 190.0, 198.0, 200.0));
+        assert_eq!(
+            (times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms),
+            (100.0, 190.0, 198.0, 200.0)
+        );
         assert_eq!(times.mean_ms, 100.5);
         assert_eq!(Times::of(vec![]), None);
     }

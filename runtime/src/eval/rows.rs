@@ -140,7 +140,10 @@ impl FromStr for RowKind {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|row| row.name() == text).ok_or_else(|| {
-            format!("there is no row `{text}`; choose among {}", Self::ALL.map(Self::name).join(", "))
+            format!(
+                "there is no row `{text}`; choose among {}",
+                Self::ALL.map(Self::name).join(", ")
+            )
         })
     }
 }

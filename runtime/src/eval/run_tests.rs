@@ -34,15 +34,20 @@ fn body(id: u64, shape: Shape, at_m: Vec3, material: u8, tint_srgb: [f32; 3]) ->
 /// A floor with a row of boxes, past which the camera turns; each `world` has other boxes.
 fn snapshot(world: usize, frame: usize) -> ShadowSnapshot {
     let half_extents_m = Vec3::new(20.0, 0.1, 20.0);
-    let mut bodies = vec![body(1, Shape::Cuboid { half_extents_m }, Vec3::ZERO, 2, [0.7, 0.6, 0.5])];
+    let mut bodies =
+        vec![body(1, Shape::Cuboid { half_extents_m }, Vec3::ZERO, 2, [0.7, 0.6, 0.5])];
     for i in 0..12 {
         let angle = (i + world) as f32 * 0.5;
-        let half_extents_m = Vec3::new(0.4, 0.3 + 0.9 * ((i * 7 + world * 3) % 4) as f32 * 0.3, 0.4);
+        let half_extents_m =
+            Vec3::new(0.4, 0.3 + 0.9 * ((i * 7 + world * 3) % 4) as f32 * 0.3, 0.4);
         let at_m = Vec3::new(4.0 * angle.sin(), half_extents_m.y, -4.0 * angle.cos());
         let tint = [0.2 + 0.05 * i as f32, 0.9 - 0.06 * i as f32, 0.3 + 0.3 * world as f32];
         bodies.push(body(10 + i as u64, Shape::Cuboid { half_extents_m }, at_m, 8, tint));
     }
-    let pose = Pose::new(Quat::from_rotation_y(-0.05 * frame as f32), Vec3::new(0.02 * frame as f32, 1.5, 0.0));
+    let pose = Pose::new(
+        Quat::from_rotation_y(-0.05 * frame as f32),
+        Vec3::new(0.02 * frame as f32, 1.5, 0.0),
+    );
     ShadowSnapshot {
         tick: 6 * frame as u64,
         time_s: 0.1 * frame as f64,
@@ -85,7 +90,8 @@ static WORLDS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
 
 fn write_model(out: &Path, size: (u32, u32)) -> PathBuf {
     let network = UnetConfig { channels: [8, 8, 8], blocks: [1, 1, 1], head_channels: 8 };
-    let recipe = Recipe { name: "test".to_owned(), out: out.to_owned(), network, ..Recipe::default() };
+    let recipe =
+        Recipe { name: "test".to_owned(), out: out.to_owned(), network, ..Recipe::default() };
     let store = VarStore::new(Device::Cpu);
     let _net = Unet::new(&store.root(), &recipe.network);
     let optimizer = Optimizer::new(&store).unwrap();
@@ -108,28 +114,56 @@ fn every_row_is_told_with_its_horizons_and_pictures() {
     let options = EvalOptions { steps: vec![2], out: Some(out.path().to_owned()), ..options() };
     let mut heard: Vec<(String, f64)> = Vec::new();
     let dir = WORLDS.path();
-    let report = evaluate(&dir.join("data"), &dir.join("model/test.world.ron"), &options, &mut |what, share| {
-        heard.push((what.to_owned(), share));
-    })
+    let report = evaluate(
+        &dir.join("data"),
+        &dir.join("model/test.world.ron"),
+        &options,
+        &mut |what, share| {
+            heard.push((what.to_owned(), share));
+        },
+    )
     .unwrap();
     let json = serde_json::to_value(&report).unwrap();
     for kind in RowKind::ALL {
         let row = &json["rows"][kind.name()];
         let entry = if kind.is_plotted() { &row["16"] } else { row };
-        for field in ["psnr_db", "psnr_db_low", "ssim", "flip", "seen_psnr_db", "revealed_sharpness", "revealed_share"] {
+        for field in [
+            "psnr_db",
+            "psnr_db_low",
+            "ssim",
+            "flip",
+            "seen_psnr_db",
+            "revealed_sharpness",
+            "revealed_share",
+        ] {
             assert!(entry[field].is_f64(), "{kind}.{field} in {row}");
         }
         assert!(row.get("64").is_none(), "{row}");
     }
     assert_eq!(report.episodes, 2);
     assert!(report.notes.iter().any(|n| n.contains("horizon 64")), "{:?}", report.notes);
-    assert!(report.notes.iter().any(|n| n.contains("world_1") && n.contains("seed 7")), "{:?}", report.notes);
-    assert!(json["steps_compared"]["2"]["16"]["psnr_db"].is_f64() && json["model_fps"].as_f64().unwrap() > 0.0);
+    assert!(
+        report.notes.iter().any(|n| n.contains("world_1") && n.contains("seed 7")),
+        "{:?}",
+        report.notes
+    );
+    assert!(
+        json["steps_compared"]["2"]["16"]["psnr_db"].is_f64()
+            && json["model_fps"].as_f64().unwrap() > 0.0
+    );
     assert!(json["stages"]["denoise"]["p95_ms"].is_f64() && json["cold_start"]["worlds"] == 2);
-    let names: Vec<_> = report.pictures.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["strip_world_0.png", "strip_world_1.png", "revealed.png", "cold_start.png", "psnr.png"]);
+    let names: Vec<_> =
+        report.pictures.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["strip_world_0.png", "strip_world_1.png", "revealed.png", "cold_start.png", "psnr.png"]
+    );
     assert!(report.pictures.iter().all(|p| image::open(p).is_ok()));
-    assert!(heard.is_sorted_by(|a, b| a.1 <= b.1) && heard[0].1 >= 0.0 && heard.last().unwrap().1 == 1.0);
+    assert!(
+        heard.is_sorted_by(|a, b| a.1 <= b.1)
+            && heard[0].1 >= 0.0
+            && heard.last().unwrap().1 == 1.0
+    );
     for line in report.table().lines() {
         assert!(!line.contains("NaN"), "{line}");
     }
@@ -146,7 +180,9 @@ fn rows_come_out_as_the_worlds_are_made() {
     assert!(psnr(RowKind::WrongShadow, 16) < psnr(RowKind::Autoregressive, 16) - 3.0);
     assert!(psnr(RowKind::TintWithheld, 16) < psnr(RowKind::Autoregressive, 16));
     let gain = report.gain_over_warp_paint_db[&16];
-    assert!((gain - (psnr(RowKind::Autoregressive, 16) - psnr(RowKind::WarpPaint, 16))).abs() < 1e-12);
+    assert!(
+        (gain - (psnr(RowKind::Autoregressive, 16) - psnr(RowKind::WarpPaint, 16))).abs() < 1e-12
+    );
     // It turns by 0.05 rad a frame: after 16 frames half of the picture is new.
     let share = report.rows[&RowKind::Autoregressive].horizons[&16].revealed_share;
     assert!((0.2..0.8).contains(&share), "{share}");
@@ -175,8 +211,15 @@ fn what_cannot_be_evaluated_is_told_in_one_line() {
     write_episode(dir.path(), 0, PROMPT_FRAMES, FIRST_EVAL_SEED);
     assert!(line(dir.path(), &card, &options()).contains("has 20 frames"));
     let other = write_model(&dir.path().join("model"), (64, 40));
-    assert!(line(dir.path(), &other, &options()).contains("48×40 pixels, but the model makes 64×40"));
-    assert!(line(dir.path(), &card, &EvalOptions { rows: vec![], ..options() }).contains("list of rows"));
-    assert!(line(dir.path(), &card, &EvalOptions { steps: vec![1, 99], ..options() }).contains("99"));
+    assert!(
+        line(dir.path(), &other, &options()).contains("48×40 pixels, but the model makes 64×40")
+    );
+    assert!(
+        line(dir.path(), &card, &EvalOptions { rows: vec![], ..options() })
+            .contains("list of rows")
+    );
+    assert!(
+        line(dir.path(), &card, &EvalOptions { steps: vec![1, 99], ..options() }).contains("99")
+    );
     assert!(line(dir.path(), &card, &EvalOptions { frames: 0, ..options() }).contains("is 0"));
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::flip::flip;
-use super::metrics::{Picture, bootstrap_interval, gradient_energy, mean_squared_error, psnr_db_of};
+use super::metrics::{
+    Picture, bootstrap_interval, gradient_energy, mean_squared_error, psnr_db_of,
+};
 use super::rows::{RowKind, Span, is_plotted_frame};
 use super::ssim::ssim;
 use super::texture::TextureStats;
@@ -119,8 +121,7 @@ impl Tally {
             .filter_map(|e| psnr((e.error[0].0 + e.error[1].0, e.error[0].1 + e.error[1].1)))
             .collect();
         let interval = bootstrap_interval(&whole, BOOTSTRAP_SEED)?;
-        let pixels =
-            |kind: usize| self.episodes.values().map(|e| e.error[kind].1).sum::<f64>();
+        let pixels = |kind: usize| self.episodes.values().map(|e| e.error[kind].1).sum::<f64>();
         Some(Entry {
             psnr_db: interval.mean,
             psnr_db_low: interval.low,
@@ -194,7 +195,10 @@ impl RowTally {
 
     /// Mean PSNR, dB, over frames after the prompt.
     pub fn curve(&self) -> Vec<(f64, f64)> {
-        self.curve.iter().map(|(frame, (sum, count))| (*frame as f64, sum / *count as f64)).collect()
+        self.curve
+            .iter()
+            .map(|(frame, (sum, count))| (*frame as f64, sum / *count as f64))
+            .collect()
     }
 }
 
@@ -207,6 +211,15 @@ pub struct Row {
     /// By frames after the prompt.
     #[serde(flatten)]
     pub horizons: BTreeMap<usize, Entry>,
+}
+
+impl Row {
+    /// PSNR above that of `base`, dB, at each horizon that both have.
+    pub fn gain_db(&self, base: &Self) -> BTreeMap<usize, f64> {
+        let gain =
+            |(h, own): (&usize, &Entry)| Some((*h, own.psnr_db - base.horizons.get(h)?.psnr_db));
+        self.horizons.iter().filter_map(gain).collect()
+    }
 }
 
 /// Slope of the least-squares line through points with x from `from`, per unit of x; `None` for fewer than three.
@@ -292,8 +305,9 @@ mod tests {
 
     #[test]
     fn the_slope_is_that_of_the_line_and_ignores_what_lies_before() {
-        let points: Vec<(f64, f64)> =
-            (0..20).map(|i| (f64::from(i), if i < 10 { 90.0 } else { 30.0 - 0.25 * f64::from(i) })).collect();
+        let points: Vec<(f64, f64)> = (0..20)
+            .map(|i| (f64::from(i), if i < 10 { 90.0 } else { 30.0 - 0.25 * f64::from(i) }))
+            .collect();
         assert!((slope(&points, 10.0).unwrap() + 0.25).abs() < 1e-12);
         assert_eq!(slope(&points, 18.0), None);
     }
