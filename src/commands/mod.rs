@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Subcommand;
 
 pub mod doctor;
+pub mod eval;
 pub mod play;
 pub mod record;
 pub mod train;
@@ -17,6 +18,8 @@ pub enum Command {
     Play(play::PlayArgs),
     /// Plays the conventional courtyard with bots and writes episodes.
     Record(record::RecordArgs),
+    /// Measures a world model against the truth and its baselines.
+    Eval(eval::EvalArgs),
     /// Trains a world model, or resumes, from a RON recipe.
     Train(train::TrainArgs),
     /// Says what this machine has, what is missing, and how to get it.
@@ -32,6 +35,7 @@ impl Command {
         match self {
             Self::Play(args) => args.run(),
             Self::Record(args) => args.run(),
+            Self::Eval(args) => args.run(),
             Self::Train(args) => args.run(),
             Self::Doctor(args) => args.run(),
         }

@@ -104,9 +104,10 @@ impl ReverieModel {
         (self.device, self.kind)
     }
 
-    /// Starts from nothing known at all: no past, no look.
+    /// Starts from nothing known at all: no past, no look, and the first noise of its seed.
     pub fn forget_look(&mut self) {
         self.look = Exemplars::new();
+        self.frames = 0;
         self.reset();
     }
 
@@ -123,6 +124,69 @@ impl ReverieModel {
         self.draw(request)?;
         self.commit(request, rgb, trust);
         Ok(())
+    }
+
+    /// Dreams the next frame, then takes `truth` into the past in its place, with `trust` 0 to 1, as
+    /// [`prompt`](Self::prompt) does.
+    ///
+    /// # Errors
+    /// As [`append_frame`](WorldModel::append_frame).
+    ///
+    /// # Panics
+    /// `truth` (interleaved sRGB, 0 to 1) has another size than the model.
+    pub fn append_frame_as(
+        &mut self,
+        request: &DreamRequest,
+        truth: Vec<f32>,
+        trust: f32,
+    ) -> Result<NeuralFrame, ModelError> {
+        self.append(request, Some((truth, trust)))
+    }
+
+    /// Dreams a frame; `instead` of it another picture may go into the past, with a trust.
+    fn append(
+        &mut self,
+        request: &DreamRequest,
+        instead: Option<(Vec<f32>, f32)>,
+    ) -> Result<NeuralFrame, ModelError> {
+        let started = Instant::now();
+        if request.reset || !self.use_past {
+            self.references.clear();
+            self.last_time_s = None;
+        }
+        self.draw(request)?;
+        let drawn = Instant::now();
+        let globals = self.condition(request);
+        let conditioned = Instant::now();
+        let rgb = self.denoise(&globals)?;
+        let denoised = Instant::now();
+        let count = rgb.iter().filter(|v| !v.is_finite()).count();
+        if count > 0 {
+            self.reset();
+            return Err(ModelError::NotANumber { count, request_id: request.id });
+        }
+        let rgba = Arc::new(to_rgba8(&rgb));
+        let (rgb, trust) = instead.unwrap_or((rgb, OWN_TRUST));
+        self.commit(request, rgb, trust);
+        self.frames += 1;
+        let finished_at = Instant::now();
+        Ok(NeuralFrame {
+            request_id: request.id,
+            width: self.card.architecture.width,
+            height: self.card.architecture.height,
+            rgba,
+            snapshot: request.snapshot.clone(),
+            source: FrameSource::Model,
+            times: StageTimes {
+                wait_ms: ms(started - request.input_at.min(started)),
+                raster_ms: ms(drawn - started),
+                condition_ms: ms(conditioned - drawn),
+                denoise_ms: ms(denoised - conditioned),
+                commit_ms: ms(finished_at - denoised),
+            },
+            input_at: request.input_at,
+            finished_at,
+        })
     }
 
     fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
@@ -219,43 +283,7 @@ impl WorldModel for ReverieModel {
     }
 
     fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
-        let started = Instant::now();
-        if request.reset || !self.use_past {
-            self.references.clear();
-            self.last_time_s = None;
-        }
-        self.draw(request)?;
-        let drawn = Instant::now();
-        let globals = self.condition(request);
-        let conditioned = Instant::now();
-        let rgb = self.denoise(&globals)?;
-        let denoised = Instant::now();
-        let count = rgb.iter().filter(|v| !v.is_finite()).count();
-        if count > 0 {
-            self.reset();
-            return Err(ModelError::NotANumber { count, request_id: request.id });
-        }
-        let rgba = Arc::new(to_rgba8(&rgb));
-        self.commit(request, rgb, OWN_TRUST);
-        self.frames += 1;
-        let finished_at = Instant::now();
-        Ok(NeuralFrame {
-            request_id: request.id,
-            width: self.card.architecture.width,
-            height: self.card.architecture.height,
-            rgba,
-            snapshot: request.snapshot.clone(),
-            source: FrameSource::Model,
-            times: StageTimes {
-                wait_ms: ms(started - request.input_at.min(started)),
-                raster_ms: ms(drawn - started),
-                condition_ms: ms(conditioned - drawn),
-                denoise_ms: ms(denoised - conditioned),
-                commit_ms: ms(finished_at - denoised),
-            },
-            input_at: request.input_at,
-            finished_at,
-        })
+        self.append(request, None)
     }
 
     fn reset(&mut self) {

@@ -1,0 +1,303 @@
+//! The result of an evaluation: for a program through serde, for a reader as a table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::rows::{RowKind, WHOLE_FRAMES};
+use super::score::{Entry, Row};
+use crate::frame::StageTimes;
+
+/// All figures of one evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// Name of the folder of episodes.
+    pub data: String,
+    /// Episodes compared.
+    pub episodes: usize,
+    /// True frames given before the comparison begins.
+    pub prompt_frames: usize,
+    /// Seconds from frame to frame.
+    pub frame_dt_s: f32,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Where the network ran.
+    pub device: String,
+    /// In which numbers.
+    pub kind: String,
+    /// Threads of the network on a CPU.
+    pub threads: usize,
+    /// Denoising steps of the rows.
+    pub steps: u32,
+    /// Time taken, seconds.
+    pub evaluated_s: f64,
+    /// By row.
+    pub rows: BTreeMap<RowKind, Row>,
+    /// PSNR of the autoregressive row above that of warp + paint, dB, by horizon.
+    pub gain_over_warp_paint_db: BTreeMap<usize, f64>,
+    /// The same above shadow paint.
+    pub gain_over_shadow_paint_db: BTreeMap<usize, f64>,
+    /// What the autoregressive row loses when tints are withheld, bodies are another episode's, or actions are
+    /// shuffled, dB, by horizon.
+    pub control_loss_db: BTreeMap<RowKind, BTreeMap<usize, f64>>,
+    /// By rows that have horizons: least squares over PSNR from frame 64 after the prompt, dB per second.
+    pub slope_db_per_s: BTreeMap<RowKind, f64>,
+    /// Quality and time by number of denoising steps, autoregressive.
+    pub steps_compared: BTreeMap<u32, StepsFigures>,
+    /// Times of the autoregressive row's frames by stage, and `total`.
+    pub stages: BTreeMap<&'static str, Times>,
+    /// Frames per second that the model alone makes here.
+    pub model_fps: Option<f64>,
+    /// Worlds without a prompt.
+    pub cold_start: Option<ColdStart>,
+    /// What was left out, and why.
+    pub notes: Vec<String>,
+    /// Pictures that were written.
+    pub pictures: Vec<PathBuf>,
+}
+
+/// The autoregressive row with another number of steps.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepsFigures {
+    /// By frames after the prompt, up to 64.
+    #[serde(flatten)]
+    pub horizons: BTreeMap<usize, Entry>,
+    /// Whole frame, mean, milliseconds.
+    pub ms_per_frame: f64,
+}
+
+/// Worlds whose first frame is invented: no prompt, only a look.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColdStart {
+    /// Worlds.
+    pub worlds: usize,
+    /// Gradient energy of the first frame over the truth's.
+    pub first_sharpness: Option<f64>,
+    /// The same, [`later_frame`](Self::later_frame) frames on.
+    pub later_sharpness: Option<f64>,
+    /// Counted from 0.
+    pub later_frame: usize,
+    /// Mean colourfulness (Hasler and Süsstrunk 2003, on 0 to 1) of the first frames.
+    pub colourfulness: f64,
+    /// Of the true frames.
+    pub true_colourfulness: f64,
+}
+
+/// Milliseconds over many frames.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Times {
+    /// Milliseconds.
+    pub mean_ms: f64,
+    /// Milliseconds.
+    pub p50_ms: f64,
+    /// Milliseconds.
+    pub p95_ms: f64,
+    /// Milliseconds.
+    pub p99_ms: f64,
+    /// Milliseconds.
+    pub max_ms: f64,
+}
+
+impl Times {
+    /// Quantiles by nearest rank; `None` without a value.
+    pub fn of(mut values_ms: Vec<f64>) -> Option<Self> {
+        values_ms.sort_by(f64::total_cmp);
+        let count = values_ms.len();
+        let max_ms = *values_ms.last()?;
+        let quantile = |q: f64| values_ms[((q * count as f64).ceil() as usize).clamp(1, count) - 1];
+        Some(Self {
+            mean_ms: values_ms.iter().sum::<f64>() / count as f64,
+            p50_ms: quantile(0.5),
+            p95_ms: quantile(0.95),
+            p99_ms: quantile(0.99),
+            max_ms,
+        })
+    }
+}
+
+/// Milliseconds of a model frame without its wait in the channel.
+pub(super) fn total_ms(times: &StageTimes) -> f64 {
+    f64::from(times.raster_ms + times.condition_ms + times.denoise_ms + times.commit_ms)
+}
+
+/// By stage, and all of them as `total`.
+pub(super) fn stage_times(frames: &[StageTimes]) -> BTreeMap<&'static str, Times> {
+    let mut values: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    for frame in frames {
+        values.entry("total").or_default().push(total_ms(frame));
+        // Nothing waits in an evaluation.
+        for (name, ms) in frame.stages().into_iter().filter(|(name, _)| *name != "wait") {
+            values.entry(name).or_default().push(f64::from(ms));
+        }
+    }
+    values.into_iter().filter_map(|(name, ms)| Some((name, Times::of(ms)?))).collect()
+}
+
+impl Report {
+    /// All rows and what belongs to them, for a terminal at least 110 letters wide.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_table(&mut out);
+        out
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "{}: {} episodes of {}, {} true frames before, {}×{}, {} step{}, {} {}, {} thread{}",
+            self.model,
+            self.episodes,
+            self.data,
+            self.prompt_frames,
+            self.width,
+            self.height,
+            self.steps,
+            plural(self.steps as usize),
+            self.device,
+            self.kind,
+            self.threads,
+            plural(self.threads),
+        )?;
+        writeln!(out)?;
+        writeln!(
+            out,
+            "{:<17}{:>6}  {:>7} {:>15}  {:>6} {:>6}  {:>7} {:>8}  {:>6} {:>8}  {:>8} {:>7}",
+            "row",
+            "frame",
+            "PSNR dB",
+            "95 %",
+            "SSIM",
+            "FLIP",
+            "seen dB",
+            "revealed",
+            "sharp",
+            "revealed",
+            "share",
+            "texture"
+        )?;
+        for (kind, row) in &self.rows {
+            if let Some(entry) = &row.whole {
+                write_entry(out, *kind, &format!("1–{WHOLE_FRAMES}"), entry)?;
+            }
+            for (horizon, entry) in &row.horizons {
+                write_entry(out, *kind, &horizon.to_string(), entry)?;
+            }
+        }
+        writeln!(out)?;
+        let gains = [
+            ("gain over warp_paint".to_owned(), &self.gain_over_warp_paint_db),
+            ("gain over shadow_paint".to_owned(), &self.gain_over_shadow_paint_db),
+        ];
+        let losses =
+            self.control_loss_db.iter().map(|(kind, loss)| (format!("gain over {kind}"), loss));
+        for (what, gains) in gains.into_iter().chain(losses).filter(|(_, gains)| !gains.is_empty())
+        {
+            let parts: Vec<String> =
+                gains.iter().map(|(h, gain)| format!("{gain:+.2} dB at {h}")).collect();
+            writeln!(out, "{what}: {}", parts.join(", "))?;
+        }
+        for (kind, slope) in &self.slope_db_per_s {
+            writeln!(out, "slope of {kind} after frame 64: {slope:+.3} dB/s")?;
+        }
+        for (steps, figures) in &self.steps_compared {
+            write!(
+                out,
+                "{steps} step{}: {:.1} ms a frame",
+                plural(*steps as usize),
+                figures.ms_per_frame
+            )?;
+            if let Some((horizon, entry)) = figures.horizons.last_key_value() {
+                let sharp = cell(entry.revealed_sharpness, 2);
+                write!(
+                    out,
+                    ", {:.2} dB at {horizon}, revealed sharpness {}",
+                    entry.psnr_db,
+                    sharp.trim()
+                )?;
+            }
+            writeln!(out)?;
+        }
+        for (stage, times) in &self.stages {
+            writeln!(
+                out,
+                "{stage:<10} p50 {:>6.2}  p95 {:>6.2}  p99 {:>6.2}  max {:>6.2} ms",
+                times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms
+            )?;
+        }
+        if let Some(fps) = self.model_fps {
+            writeln!(out, "model frames per second: {fps:.1}")?;
+        }
+        if let Some(cold) = &self.cold_start {
+            writeln!(
+                out,
+                "cold start of {} worlds: sharpness {} at once, {} after {} frames; colourfulness {:.3}, truth {:.3}",
+                cold.worlds,
+                cell(cold.first_sharpness, 2).trim(),
+                cell(cold.later_sharpness, 2).trim(),
+                cold.later_frame,
+                cold.colourfulness,
+                cold.true_colourfulness
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_entry(out: &mut String, kind: RowKind, frame: &str, e: &Entry) -> std::fmt::Result {
+    let interval = format!("{:.2} to {:.2}", e.psnr_db_low, e.psnr_db_high);
+    writeln!(
+        out,
+        "{kind:<17}{frame:>6}  {:>7.2} {interval:>15}  {} {:>6.3}  {} {}  {} {}  {:>6.1} % {}",
+        e.psnr_db,
+        cell_wide(e.ssim, 3, 6),
+        e.flip,
+        cell_wide(e.seen_psnr_db, 2, 7),
+        cell_wide(e.revealed_psnr_db, 2, 8),
+        cell_wide(e.sharpness, 2, 6),
+        cell_wide(e.revealed_sharpness, 2, 8),
+        100.0 * e.revealed_share,
+        cell_wide(e.revealed_texture_distance, 3, 7),
+    )
+}
+
+fn cell(value: Option<f64>, digits: usize) -> String {
+    cell_wide(value, digits, 0)
+}
+
+/// A dash where there is nothing to say.
+fn cell_wide(value: Option<f64>, digits: usize, width: usize) -> String {
+    let text = value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
+    format!("{text:>width$}")
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_occurred() {
+        let times = Times::of((1..=200).map(f64::from).rev().collect()).unwrap();
+        assert_eq!(
+            (times.p50_ms, times.p95_ms, times.p99_ms, times.max_ms),
+            (100.0, 190.0, 198.0, 200.0)
+        );
+        assert_eq!(times.mean_ms, 100.5);
+        assert_eq!(Times::of(vec![]), None);
+    }
+}

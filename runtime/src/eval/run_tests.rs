@@ -1,0 +1,225 @@
+//! The whole path on small worlds whose true pictures are shadow paint, with a network that was never trained.
+
+use std::sync::LazyLock;
+
+use glam::{Quat, Vec3};
+use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+use tch::nn::VarStore;
+
+use super::*;
+use crate::data::{EpisodeHeader, EpisodeWriter};
+use crate::model::reverie::unet::{Unet, UnetConfig};
+use crate::style::StyleWeights;
+use crate::train::Recipe;
+use crate::train::optimizer::Optimizer;
+use crate::train::publish::publish;
+use crate::train::state::Ledger;
+use crate::view::ShadowView;
+
+const SIZE: (u32, u32) = (48, 40);
+
+fn body(id: u64, shape: Shape, at_m: Vec3, material: u8, tint_srgb: [f32; 3]) -> Body {
+    Body {
+        id,
+        shape,
+        world_from_body: Pose::new(Quat::IDENTITY, at_m),
+        linear_velocity_m_s: Vec3::ZERO,
+        angular_velocity_rad_s: Vec3::ZERO,
+        kind: BodyKind::Fixed,
+        material,
+        tint_srgb: Some(tint_srgb),
+    }
+}
+
+/// A floor with a row of boxes, past which the camera turns; each `world` has other boxes.
+fn snapshot(world: usize, frame: usize) -> ShadowSnapshot {
+    let half_extents_m = Vec3::new(20.0, 0.1, 20.0);
+    let mut bodies =
+        vec![body(1, Shape::Cuboid { half_extents_m }, Vec3::ZERO, 2, [0.7, 0.6, 0.5])];
+    for i in 0..12 {
+        let angle = (i + world) as f32 * 0.5;
+        let half_extents_m =
+            Vec3::new(0.4, 0.3 + 0.9 * ((i * 7 + world * 3) % 4) as f32 * 0.3, 0.4);
+        let at_m = Vec3::new(4.0 * angle.sin(), half_extents_m.y, -4.0 * angle.cos());
+        let tint = [0.2 + 0.05 * i as f32, 0.9 - 0.06 * i as f32, 0.3 + 0.3 * world as f32];
+        bodies.push(body(10 + i as u64, Shape::Cuboid { half_extents_m }, at_m, 8, tint));
+    }
+    let pose = Pose::new(
+        Quat::from_rotation_y(-0.05 * frame as f32),
+        Vec3::new(0.02 * frame as f32, 1.5, 0.0),
+    );
+    ShadowSnapshot {
+        tick: 6 * frame as u64,
+        time_s: 0.1 * frame as f64,
+        camera: CameraPose { world_from_camera: pose, vertical_fov_rad: 1.2 },
+        bodies,
+        sun_direction: Vec3::new(0.48, 0.72, 0.5).normalize(),
+    }
+}
+
+fn write_episode(dir: &Path, world: usize, frames: usize, seed: u64) {
+    let header = EpisodeHeader {
+        width: SIZE.0,
+        height: SIZE.1,
+        frame_dt_s: 0.1,
+        seed,
+        layout_seed: seed,
+        generator: "test".to_owned(),
+    };
+    let mut writer = EpisodeWriter::create(dir.join(format!("world_{world}")), header).unwrap();
+    let style = StyleWeights::NOON;
+    for frame in 0..frames {
+        let snapshot = snapshot(world, frame);
+        let view = ShadowView::new(&snapshot, &style, SIZE.0 as usize, SIZE.1 as usize, true);
+        let bytes = to_image(SIZE.0 as usize, SIZE.1 as usize, &view.paint).into_raw();
+        writer.push(&snapshot, &[0.0, 1.0, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0], &style, &bytes).unwrap();
+    }
+    writer.finish(1).unwrap();
+}
+
+/// Two worlds and a card, in `data` and `model`.
+static WORLDS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    write_episode(&data, 0, PROMPT_FRAMES + 18, FIRST_EVAL_SEED);
+    write_episode(&data, 1, PROMPT_FRAMES + 17, 7);
+    write_model(&dir.path().join("model"), SIZE);
+    dir
+});
+
+fn write_model(out: &Path, size: (u32, u32)) -> PathBuf {
+    let network = UnetConfig { channels: [8, 8, 8], blocks: [1, 1, 1], head_channels: 8 };
+    let recipe =
+        Recipe { name: "test".to_owned(), out: out.to_owned(), network, ..Recipe::default() };
+    let store = VarStore::new(Device::Cpu);
+    let _net = Unet::new(&store.root(), &recipe.network);
+    let optimizer = Optimizer::new(&store).unwrap();
+    std::fs::create_dir_all(out).unwrap();
+    publish(&recipe, "test", size, &optimizer, &Ledger::default(), &[], 0).unwrap()
+}
+
+fn options() -> EvalOptions {
+    EvalOptions { threads: Some(1), steps: vec![], ..EvalOptions::default() }
+}
+
+fn run(options: &EvalOptions) -> Result<Report, EvalError> {
+    let dir = WORLDS.path();
+    evaluate(&dir.join("data"), &dir.join("model/test.world.ron"), options, &mut |_, _| {})
+}
+
+#[test]
+fn every_row_is_told_with_its_horizons_and_pictures() {
+    let out = tempfile::tempdir().unwrap();
+    let options = EvalOptions { steps: vec![2], out: Some(out.path().to_owned()), ..options() };
+    let mut heard: Vec<(String, f64)> = Vec::new();
+    let dir = WORLDS.path();
+    let report = evaluate(
+        &dir.join("data"),
+        &dir.join("model/test.world.ron"),
+        &options,
+        &mut |what, share| {
+            heard.push((what.to_owned(), share));
+        },
+    )
+    .unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    for kind in RowKind::ALL {
+        let row = &json["rows"][kind.name()];
+        let entry = if kind.is_plotted() { &row["16"] } else { row };
+        for field in [
+            "psnr_db",
+            "psnr_db_low",
+            "ssim",
+            "flip",
+            "seen_psnr_db",
+            "revealed_sharpness",
+            "revealed_share",
+        ] {
+            assert!(entry[field].is_f64(), "{kind}.{field} in {row}");
+        }
+        assert!(row.get("64").is_none(), "{row}");
+    }
+    assert_eq!(report.episodes, 2);
+    assert!(report.notes.iter().any(|n| n.contains("horizon 64")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|n| n.contains("world_1") && n.contains("seed 7")),
+        "{:?}",
+        report.notes
+    );
+    assert!(
+        json["steps_compared"]["2"]["16"]["psnr_db"].is_f64()
+            && json["model_fps"].as_f64().unwrap() > 0.0
+    );
+    assert!(json["stages"]["denoise"]["p95_ms"].is_f64() && json["cold_start"]["worlds"] == 2);
+    let names: Vec<_> =
+        report.pictures.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["strip_world_0.png", "strip_world_1.png", "revealed.png", "cold_start.png", "psnr.png"]
+    );
+    assert!(report.pictures.iter().all(|p| image::open(p).is_ok()));
+    assert!(
+        heard.is_sorted_by(|a, b| a.1 <= b.1)
+            && heard[0].1 >= 0.0
+            && heard.last().unwrap().1 == 1.0
+    );
+    for line in report.table().lines() {
+        assert!(!line.contains("NaN"), "{line}");
+    }
+}
+
+#[test]
+fn rows_come_out_as_the_worlds_are_made() {
+    let report = run(&options()).unwrap();
+    let psnr = |kind: RowKind, horizon: usize| report.rows[&kind].horizons[&horizon].psnr_db;
+    // The truth is shadow paint, rounded to bytes.
+    assert!(report.rows[&RowKind::ShadowPaint].whole.as_ref().unwrap().psnr_db > 50.0);
+    // The camera turns, so the frame before is another picture.
+    assert!(report.rows[&RowKind::CopyLast].whole.as_ref().unwrap().psnr_db < 35.0);
+    assert!(psnr(RowKind::WrongShadow, 16) < psnr(RowKind::Autoregressive, 16) - 3.0);
+    assert!(psnr(RowKind::TintWithheld, 16) < psnr(RowKind::Autoregressive, 16));
+    let gain = report.gain_over_warp_paint_db[&16];
+    assert!(
+        (gain - (psnr(RowKind::Autoregressive, 16) - psnr(RowKind::WarpPaint, 16))).abs() < 1e-12
+    );
+    // It turns by 0.05 rad a frame: after 16 frames half of the picture is new.
+    let share = report.rows[&RowKind::Autoregressive].horizons[&16].revealed_share;
+    assert!((0.2..0.8).contains(&share), "{share}");
+}
+
+#[test]
+fn a_row_is_the_same_alone_and_among_others() {
+    let alone = run(&EvalOptions { rows: vec![RowKind::Autoregressive], ..options() }).unwrap();
+    let rows = vec![RowKind::TeacherForced, RowKind::Autoregressive, RowKind::WarpPaint];
+    let among = run(&EvalOptions { rows, ..options() }).unwrap();
+    assert_eq!(alone.rows[&RowKind::Autoregressive], among.rows[&RowKind::Autoregressive]);
+    assert!(alone.gain_over_warp_paint_db.is_empty() && !among.gain_over_warp_paint_db.is_empty());
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_told_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let card = WORLDS.path().join("model/test.world.ron");
+    let line = |data: &Path, card: &Path, options: &EvalOptions| {
+        let line = evaluate(data, card, options, &mut |_, _| {}).unwrap_err().to_string();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
+    };
+    assert!(line(dir.path(), &card, &options()).contains("no episodes"));
+    assert!(line(&dir.path().join("none"), &card, &options()).contains("none"));
+    write_episode(dir.path(), 0, PROMPT_FRAMES, FIRST_EVAL_SEED);
+    assert!(line(dir.path(), &card, &options()).contains("has 20 frames"));
+    let other = write_model(&dir.path().join("model"), (64, 40));
+    assert!(
+        line(dir.path(), &other, &options()).contains("48×40 pixels, but the model makes 64×40")
+    );
+    assert!(
+        line(dir.path(), &card, &EvalOptions { rows: vec![], ..options() })
+            .contains("list of rows")
+    );
+    assert!(
+        line(dir.path(), &card, &EvalOptions { steps: vec![1, 99], ..options() }).contains("99")
+    );
+    assert!(line(dir.path(), &card, &EvalOptions { frames: 0, ..options() }).contains("is 0"));
+}

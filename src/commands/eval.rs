@@ -1,0 +1,84 @@
+//! `reverie eval`: a model against the truth and against its baselines.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use reverie_runtime::eval::rows::RowKind;
+use reverie_runtime::eval::run::{EvalOptions, evaluate};
+
+/// Arguments of `reverie eval`.
+#[derive(Debug, clap::Args)]
+pub struct EvalArgs {
+    /// Folder of episodes that the model never saw: 20 frames of prompt, and up to 256 after it.
+    #[arg(long, default_value = "data/eval", value_name = "DIR")]
+    data: PathBuf,
+    /// Card of the model.
+    #[arg(long, default_value = "assets/models/courtyard.world.ron", value_name = "CARD")]
+    model: PathBuf,
+    /// At most so many episodes, the first by name.
+    #[arg(long, value_name = "N")]
+    episodes: Option<usize>,
+    /// At most so many frames after the prompt.
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    frames: usize,
+    /// Numbers of denoising steps to compare; nothing after it for none.
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_values_t = [1, 2, 4], value_name = "LIST")]
+    steps: Vec<u32>,
+    /// Rows, such as warp_paint,autoregressive; all if not given.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    rows: Vec<RowKind>,
+    /// Folder of the pictures.
+    #[arg(long, default_value = "runs/eval", value_name = "DIR")]
+    out: PathBuf,
+    /// Writes all figures here instead of eval.json beside the pictures.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Threads of the network on a CPU; all cores if not given.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Of the sampler's noise, and of the looks of worlds without a prompt.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl EvalArgs {
+    /// Evaluates, prints the table, writes figures and pictures.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        std::fs::create_dir_all(&self.out).map_err(|e| {
+            format!("cannot create {}: {e}; choose another --out", self.out.display())
+        })?;
+        let options = EvalOptions {
+            rows: if self.rows.is_empty() { RowKind::ALL.to_vec() } else { self.rows },
+            episodes: self.episodes,
+            frames: self.frames,
+            steps: self.steps,
+            out: Some(self.out.clone()),
+            threads: self.threads,
+            seed: self.seed,
+        };
+        let bar = ProgressBar::new(1000);
+        bar.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed}  {msg}")?);
+        let mut told = String::new();
+        let report = evaluate(&self.data, &self.model, &options, &mut |what, share| {
+            bar.set_position((1000.0 * share) as u64);
+            bar.set_message(what.to_owned());
+            // Without a terminal the bar is silent: a line for each episode goes to the log.
+            let episode = what.split(',').next().unwrap_or_default();
+            if bar.is_hidden() && episode != told {
+                println!("{:3.0} %  {episode}", 100.0 * share);
+                told = episode.to_owned();
+            }
+        })?;
+        bar.finish_and_clear();
+        print!("{}", report.table());
+        let json = self.json.unwrap_or_else(|| self.out.join("eval.json"));
+        super::write_json(&json, &serde_json::to_value(&report)?)?;
+        println!("figures: {}", json.display());
+        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
+        Ok(())
+    }
+}
