@@ -18,7 +18,7 @@ const LAYERED_KEYS: usize = 3;
 const COVERAGE_STRIDE: usize = 4;
 /// Two poses nearer than this show the same: 1 is 0.7 m or 14°.
 const NEAR: f32 = 1.0;
-/// L1 distance of style weights beyond which an old frame shows another weather.
+/// Distance of style weights beyond which an old frame shows another weather.
 const OTHER_STYLE: f32 = 0.7;
 
 #[derive(Debug)]
@@ -40,10 +40,6 @@ fn distance(a: &CameraPose, b: &CameraPose) -> f32 {
     a.translation_m.distance(b.translation_m) / 0.7 + a.rotation.angle_between(b.rotation) / 0.25
 }
 
-fn style_distance(a: &StyleWeights, b: &StyleWeights) -> f32 {
-    a.0.iter().zip(b.0).map(|(a, b)| (a - b).abs()).sum()
-}
-
 impl References {
     /// Forgets everything.
     pub fn clear(&mut self) {
@@ -58,12 +54,12 @@ impl References {
 
     /// Takes in a finished frame.
     pub fn commit(&mut self, frame: PastFrame, style: StyleWeights) {
-        self.keys.retain(|key| style_distance(&key.style, &style) < OTHER_STYLE);
+        self.keys.retain(|key| key.style.distance(&style) < OTHER_STYLE);
         if let Some(old) = self.last.replace(Key { frame, style }) {
             // The first picture from a place is the least resampled one: later ones do not replace it.
             let new_place =
                 self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
-            if new_place && style_distance(&old.style, &style) < OTHER_STYLE {
+            if new_place && old.style.distance(&style) < OTHER_STYLE {
                 if self.keys.len() >= MOST_KEYS {
                     self.drop_most_redundant();
                 }

@@ -35,6 +35,12 @@ impl StyleWeights {
         if sum <= 1e-6 { Self::NOON } else { Self(clean.map(|w| w / sum)) }
     }
 
+    /// Sum of the differences of normalised weights, 0 (the same) to 2 (nothing in common).
+    pub fn distance(&self, other: &Self) -> f32 {
+        let (a, b) = (self.normalized().0, other.normalized().0);
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
+    }
+
     /// The light of the blend: each style's light, weighed.
     pub fn light(&self) -> PaintLight {
         let mut light = PaintLight::BLACK;

@@ -19,55 +19,80 @@ use crate::style::STYLE_NAMES;
 use crate::view::ShadowView;
 use crate::weights::{Precision, WeightTensor, Weights, write_weights};
 
-/// Looks that go with a model.
-pub const LOOKS: usize = 8;
+/// Looks of each style that go with a model.
+pub const LOOKS_PER_STYLE: usize = 4;
 /// Episodes that are asked for looks.
-const LOOK_CANDIDATES: usize = 64;
+const LOOK_CANDIDATES: usize = 400;
+/// Least weight of a style in an episode that speaks for it.
+const LEAST_STYLE: f32 = 0.6;
+/// Weight of a look's texels at most: what is really seen of a world soon replaces them.
+const LOOK_WEIGHT: f32 = 2.0;
 /// Noise level that the model is told of in play: its own past is never perfect.
 const CONTEXT_NOISE: f32 = 0.15;
 
-/// Gathers looks from the episodes that show most materials in plain daylight.
+/// Gathers looks: for each style [`LOOKS_PER_STYLE`] of them, style by style.
+///
+/// No episode shows all materials well. So a look is put together material by material: the first look takes for
+/// each the episode of its style that knows it best, the second look the second best, and so on. What no
+/// episode of the style shows is left open.
 ///
 /// # Errors
 /// An episode is damaged.
 pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
-    let mut found: Vec<(f32, Exemplars)> = Vec::new();
+    // For each style and layer: how well it is known, and its texels.
+    type Known = Vec<(f32, Vec<[f32; 4]>)>;
+    let mut found: Vec<Vec<Known>> = vec![vec![Known::new(); LAYERS]; STYLE_NAMES.len()];
     let step = (episodes.len() / LOOK_CANDIDATES).max(1);
     for path in episodes.iter().step_by(step) {
         let episode = Episode::open(path)?;
-        let header = episode.header();
-        let (width, height) = (header.width as usize, header.height as usize);
-        // Daylight shows a material's own colours.
-        let daylight = episode.style(0).normalized().0[0];
-        if daylight < 0.5 {
-            continue;
+        let weights = episode.style(0).normalized().0;
+        let Some(style) = weights.iter().position(|w| *w >= LEAST_STYLE) else { continue };
+        let seen = exemplars_of(&episode)?;
+        for (layer, found) in found[style].iter_mut().enumerate() {
+            let texels = &seen.texels()[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS];
+            let known = texels.iter().filter(|t| t[3] > 0.5).count() as f32;
+            if known > 0.0 {
+                let capped = texels.iter().map(|t| [t[0], t[1], t[2], t[3].min(LOOK_WEIGHT)]);
+                found.push((known, capped.collect()));
+                found.sort_by(|a, b| b.0.total_cmp(&a.0));
+                found.truncate(LOOKS_PER_STYLE);
+            }
         }
-        let mut look = Exemplars::new();
-        let mut view: Option<ShadowView> = None;
-        for frame in (0..episode.len()).step_by(2) {
-            let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
-            let view = match &mut view {
-                Some(view) => {
-                    view.draw(&snapshot, &style, width, height, true);
-                    view
-                }
-                none => none.insert(ShadowView::new(&snapshot, &style, width, height, true)),
-            };
-            let rgb: Vec<f32> =
-                episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
-            look.write(&view.maps, &rgb, &view.paint, |_| 1.0);
-        }
-        let texels = look.texels();
-        let known: f32 = (0..LAYERS)
-            .map(|layer| {
-                let fine = &texels[layer * LAYER_TEXELS..layer * LAYER_TEXELS + LAYER_TEXELS];
-                (fine.iter().filter(|t| t[3] > 0.5).count() as f32).sqrt()
-            })
-            .sum();
-        found.push((known, look));
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(found.into_iter().take(LOOKS).map(|(_, look)| look).collect())
+    let mut looks = Vec::new();
+    for style in &found {
+        for index in 0..LOOKS_PER_STYLE {
+            let texels = style.iter().flat_map(|layer| match layer.len() {
+                0 => vec![[0.0; 4]; LAYER_TEXELS],
+                // A material that was seen in few episodes looks the same in several looks.
+                known => layer[index % known].1.clone(),
+            });
+            looks.push(Exemplars::from_texels(texels.collect()).unwrap_or_default());
+        }
+    }
+    Ok(looks)
+}
+
+/// What an episode shows of its materials.
+fn exemplars_of(episode: &Episode) -> Result<Exemplars, DataError> {
+    let header = episode.header();
+    let (width, height) = (header.width as usize, header.height as usize);
+    let mut seen = Exemplars::new();
+    let mut view: Option<ShadowView> = None;
+    for frame in (0..episode.len()).step_by(2) {
+        let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
+        let view = match &mut view {
+            Some(view) => {
+                view.draw(&snapshot, &style, width, height, true);
+                view
+            }
+            none => none.insert(ShadowView::new(&snapshot, &style, width, height, true)),
+        };
+        let rgb: Vec<f32> =
+            episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+        seen.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+    }
+    Ok(seen)
 }
 
 /// Writes `<name>.safetensors` and `<name>.world.ron` into the recipe's folder; returns the card's path.

@@ -45,8 +45,6 @@ pub struct Recipe {
     pub l1_weight: f64,
     /// Weight of the L1 term on finite differences, which keeps edges and texture.
     pub gradient_weight: f64,
-    /// Share of samples whose past is the model's own output.
-    pub rollout_share: f64,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
     /// How samples are drawn.
@@ -99,7 +97,6 @@ impl Default for Recipe {
             bf16: true,
             l1_weight: 0.1,
             gradient_weight: 0.1,
-            rollout_share: 0.0,
             checkpoint_every_s: 120.0,
             sampling: Sampling::default(),
         }
@@ -214,7 +211,6 @@ impl Recipe {
             ("sampling.context_noise", s.context_noise),
             ("sampling.blank_condition", s.blank_condition),
             ("sampling.pure_noise", s.pure_noise),
-            ("rollout_share", self.rollout_share),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(field, value.to_string(), "it is a share, 0 to 1");

@@ -1,8 +1,8 @@
-//! The look of a world that was never seen: chosen by seed, or after a prompt picture.
+//! The look of a world that was never seen: chosen by style and seed, or after a prompt picture.
 //!
-//! Weights come with a few *looks*, exemplars of all materials gathered from training worlds. Without a prompt the seed
-//! picks one. A prompt picks the look whose colours are nearest to the picture's, and its palette is then pulled
-//! towards them.
+//! Weights come with a few *looks* for each style, exemplars of all materials gathered from training worlds. Without a
+//! prompt the seed picks one. A prompt picks the look whose colours are nearest to the picture's, and its palette is
+//! then pulled towards them.
 
 use std::path::Path;
 
@@ -11,40 +11,62 @@ use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
 use crate::material::MATERIAL_ALBEDO;
 use crate::model::ModelError;
 use crate::paint::linear_to_srgb;
+use crate::style::{STYLE_NAMES, StyleWeights};
 
 /// Quantiles of each channel that describe a palette.
 const QUANTILES: usize = 9;
 
-/// Picks a look; one without any knowledge if there is none to pick.
-///
-/// # Errors
-/// The prompt is not a readable picture.
-pub fn choose(
-    looks: &[Exemplars],
+/// The looks of a model and what chooses among them.
+#[derive(Debug, Clone, Default)]
+pub struct Looks {
+    /// As many for each style, style by style.
+    all: Vec<Exemplars>,
     seed: u64,
-    prompt: Option<&Path>,
-) -> Result<Exemplars, ModelError> {
-    let Some(path) = prompt else {
-        return Ok(match looks.len() {
-            0 => Exemplars::new(),
-            // Neighbouring seeds should not get neighbouring looks in a fixed order.
-            n => looks[(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % n].clone(),
-        });
-    };
+    /// Quantiles of the prompt's colours.
+    palette: Option<Vec<f32>>,
+}
+
+impl Looks {
+    /// Takes over a model's looks and reads the prompt.
+    ///
+    /// # Errors
+    /// The prompt is not a readable picture.
+    pub fn new(all: Vec<Exemplars>, seed: u64, prompt: Option<&Path>) -> Result<Self, ModelError> {
+        let palette = prompt.map(read_palette).transpose()?;
+        Ok(Self { all, seed, palette })
+    }
+
+    /// The look of a fresh world in this weather; one without any knowledge if there is none to pick.
+    pub fn choose(&self, style: &StyleWeights) -> Exemplars {
+        let per_style = self.all.len() / STYLE_NAMES.len();
+        let weights = style.normalized().0;
+        let strongest = (0..weights.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap_or(0);
+        let looks = &self.all[strongest * per_style..(strongest + 1) * per_style];
+        let Some(wanted) = &self.palette else {
+            return match looks.len() {
+                0 => Exemplars::new(),
+                // Neighbouring seeds should not get neighbouring looks in a fixed order.
+                n => looks[(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % n].clone(),
+            };
+        };
+        let distance = |look: &Exemplars| -> f32 {
+            palette(&colours(look)).iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        let nearest = looks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let mut look = nearest.cloned().unwrap_or_default();
+        recolour(&mut look, wanted);
+        look
+    }
+}
+
+fn read_palette(path: &Path) -> Result<Vec<f32>, ModelError> {
     let picture = image::open(path)
         .map_err(|source| ModelError::Prompt { path: path.to_owned(), source })?
         .thumbnail(64, 64)
         .to_rgb8();
     let pixels: Vec<[f32; 3]> =
         picture.pixels().map(|p| p.0.map(|b| f32::from(b) / 255.0)).collect();
-    let wanted = palette(&pixels);
-    let distance = |look: &Exemplars| -> f32 {
-        palette(&colours(look)).iter().zip(&wanted).map(|(a, b)| (a - b).powi(2)).sum()
-    };
-    let nearest = looks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-    let mut look = nearest.cloned().unwrap_or_default();
-    recolour(&mut look, &wanted);
-    Ok(look)
+    Ok(palette(&pixels))
 }
 
 /// The mean colour of each layer that is known, as it shows on the class's own albedo in full light.
@@ -100,14 +122,26 @@ mod tests {
         Exemplars::from_texels(vec![[r, g, b, 10.0]; LAYERS * LAYER_TEXELS]).unwrap()
     }
 
+    /// Two looks a style; red is the style, green the look.
+    fn looks() -> Vec<Exemplars> {
+        (0..10).map(|i| look([0.1 * (i / 2) as f32, 0.1 * (i % 2) as f32, 0.0])).collect()
+    }
+
     #[test]
-    fn a_seed_always_picks_the_same_look() {
-        let looks = [look([0.1, 0.0, 0.0]), look([0.0, 0.1, 0.0]), look([0.0, 0.0, 0.1])];
-        for seed in 0..20 {
-            assert_eq!(choose(&looks, seed, None).unwrap(), choose(&looks, seed, None).unwrap());
-        }
-        let distinct = (0..20).map(|s| choose(&looks, s, None).unwrap().texels()[0][0] > 0.0);
-        assert!(distinct.clone().any(|d| d) && distinct.clone().any(|d| !d));
+    fn a_seed_always_picks_the_same_look_and_seeds_differ() {
+        let green = |seed| {
+            let looks = Looks::new(looks(), seed, None).unwrap();
+            looks.choose(&StyleWeights::NOON).texels()[0][1]
+        };
+        assert!((0..20).all(|seed| green(seed) == green(seed)));
+        assert!((0..20).any(|seed| green(seed) > 0.0) && (0..20).any(|seed| green(seed) == 0.0));
+    }
+
+    #[test]
+    fn snow_has_looks_of_its_own() {
+        let looks = Looks::new(looks(), 1, None).unwrap();
+        let red = |name| looks.choose(&StyleWeights::pure(name).unwrap()).texels()[0][0];
+        assert!(red("noon").abs() < 1e-6 && (red("snow") - 0.4).abs() < 1e-6);
     }
 
     #[test]
@@ -115,8 +149,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("red.png");
         image::RgbImage::from_pixel(32, 32, image::Rgb([220, 40, 40])).save(&path).unwrap();
-        let plain = look([0.0; 3]);
-        let chosen = choose(std::slice::from_ref(&plain), 1, Some(&path)).unwrap();
+        let plain = vec![look([0.0; 3]); 5];
+        let chosen = Looks::new(plain, 1, Some(&path)).unwrap().choose(&StyleWeights::NOON);
         assert!(chosen.texels()[0][0] > chosen.texels()[0][1] + 0.1);
     }
 
@@ -125,7 +159,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("text.png");
         std::fs::write(&path, "not a picture").unwrap();
-        let line = choose(&[], 1, Some(&path)).unwrap_err().to_string();
+        let line = Looks::new(vec![], 1, Some(&path)).unwrap_err().to_string();
         assert!(line.contains("text.png") && line.lines().count() == 1, "{line}");
+    }
+
+    #[test]
+    fn without_looks_nothing_is_known() {
+        let looks = Looks::new(vec![], 1, None).unwrap();
+        assert_eq!(looks.choose(&StyleWeights::NOON), Exemplars::new());
     }
 }

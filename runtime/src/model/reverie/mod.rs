@@ -22,6 +22,7 @@ use crate::paint::to_rgba8;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
 use crate::sampler::sample;
+use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
 pub mod files;
@@ -30,9 +31,12 @@ pub mod look;
 pub mod unet;
 
 use files::Loaded;
+use look::Looks;
 
 /// Trust in own pictures when exemplars are updated: a look settles in the first frames and then drifts slowly.
 const OWN_TRUST: f32 = 0.25;
+/// Distance of style weights (0 to 2) beyond which materials look different.
+const OTHER_WEATHER: f32 = 1.0;
 
 /// The streaming model.
 #[derive(Debug)]
@@ -51,8 +55,10 @@ pub struct ReverieModel {
     references: References,
     last_time_s: Option<f64>,
     exemplars: Exemplars,
-    /// What the exemplars are set to on a reset.
-    look: Exemplars,
+    /// What the exemplars begin with.
+    looks: Looks,
+    /// The weather that the exemplars show; `None` before the first frame.
+    exemplar_style: Option<StyleWeights>,
     use_past: bool,
 }
 
@@ -72,7 +78,7 @@ impl ReverieModel {
         }
         let kind = fastest_kind(device);
         let (net, looks) = files::load(card_path, &card, device, kind)?;
-        let look = look::choose(&looks, options.seed, options.prompt.as_deref())?;
+        let looks = Looks::new(looks, options.seed, options.prompt.as_deref())?;
         Ok(Self {
             steps: options.steps.unwrap_or(card.sampler.steps),
             card,
@@ -87,8 +93,9 @@ impl ReverieModel {
             maps: Vec::new(),
             references: References::default(),
             last_time_s: None,
-            exemplars: look.clone(),
-            look,
+            exemplars: Exemplars::new(),
+            looks,
+            exemplar_style: None,
             use_past: true,
         })
     }
@@ -106,7 +113,7 @@ impl ReverieModel {
 
     /// Starts from nothing known at all: no past, no look, and the first noise of its seed.
     pub fn forget_look(&mut self) {
-        self.look = Exemplars::new();
+        self.looks = Looks::default();
         self.frames = 0;
         self.reset();
     }
@@ -190,6 +197,12 @@ impl ReverieModel {
     }
 
     fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
+        // Snow does not lie on what was remembered of noon.
+        let other = |old: StyleWeights| request.style.distance(&old) > OTHER_WEATHER;
+        if self.exemplar_style.is_none_or(other) {
+            self.exemplars = self.looks.choose(&request.style);
+            self.exemplar_style = Some(request.style);
+        }
         let mut snapshot = (*request.snapshot).clone();
         check_request(&mut snapshot)
             .map_err(|source| ModelError::Request { request_id: request.id, source })?;
@@ -289,6 +302,6 @@ impl WorldModel for ReverieModel {
     fn reset(&mut self) {
         self.references.clear();
         self.last_time_s = None;
-        self.exemplars = self.look.clone();
+        self.exemplar_style = None;
     }
 }
