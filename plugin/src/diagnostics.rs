@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use bevy::diagnostic::{
-    Diagnostic, DiagnosticPath, Diagnostics, DiagnosticsStore, FrameTimeDiagnosticsPlugin,
-    RegisterDiagnostic,
+    Diagnostic, DiagnosticPath, Diagnostics, DiagnosticsStore, RegisterDiagnostic,
 };
 use bevy::prelude::*;
 use reverie_runtime::frame::StageTimes;
@@ -13,6 +12,8 @@ use crate::dream::{Dream, NeuralPicture};
 
 /// Pictures of the model per second.
 pub const MODEL_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/fps");
+/// Frames of the app per second.
+pub const DISPLAY_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/display/fps");
 /// From a request's making to its taking.
 pub const WAIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/wait_ms");
 /// Shadow raster, sun visibility and paint.
@@ -47,11 +48,8 @@ impl Plugin for DiagnosticsPlugin {
         for path in in_ms {
             app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
         }
-        for path in [MODEL_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS] {
+        for path in [MODEL_FPS, DISPLAY_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS] {
             app.register_diagnostic(Diagnostic::new(path));
-        }
-        if !app.is_plugin_added::<FrameTimeDiagnosticsPlugin>() {
-            app.add_plugins(FrameTimeDiagnosticsPlugin::default());
         }
     }
 }
@@ -59,9 +57,14 @@ impl Plugin for DiagnosticsPlugin {
 /// Feeds the diagnostics; runs after pictures were taken.
 pub(crate) fn measure(
     cameras: Query<(&Dream, &NeuralPicture)>,
+    time: Res<Time<Real>>,
     mut diagnostics: Diagnostics,
     mut last: Local<Option<(u64, Instant)>>,
 ) {
+    let display_s = time.delta_secs_f64();
+    if display_s > 0.0 {
+        diagnostics.add_measurement(&DISPLAY_FPS, || 1.0 / display_s);
+    }
     let Some((dream, picture)) = cameras.iter().next() else { return };
     let Some(frame) = &picture.frame else { return };
     let milliseconds =

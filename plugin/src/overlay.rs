@@ -3,14 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use bevy::diagnostic::{DiagnosticPath, DiagnosticsStore, FrameTimeDiagnosticsPlugin};
+use bevy::diagnostic::{DiagnosticPath, DiagnosticsStore};
 use bevy::prelude::*;
 use bevy::time::common_conditions::on_timer;
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
 use crate::camera::NeuralCamera;
-use crate::diagnostics::{INPUT_TO_FRAME_MS, MODEL_FPS, SOURCE_AGE_MS, STAGES};
+use crate::diagnostics::{DISPLAY_FPS, INPUT_TO_FRAME_MS, MODEL_FPS, SOURCE_AGE_MS, STAGES};
 use crate::dream::Dream;
 use crate::toggle::{NeuralKeys, pressed};
 
@@ -107,12 +107,7 @@ fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsSto
     let shown = if camera.enabled { "neural" } else { "ordinary" };
     let mut text = format!("{model} | {state}\npicture {shown} (F2), side by side F4\n");
     // Writing into a String cannot fail.
-    let _ = writeln!(
-        text,
-        "model {} fps, display {} fps",
-        value(&MODEL_FPS),
-        value(&FrameTimeDiagnosticsPlugin::FPS)
-    );
+    let _ = writeln!(text, "model {} fps, display {} fps", value(&MODEL_FPS), value(&DISPLAY_FPS));
     for path in &STAGES {
         let name = path.as_str().trim_start_matches("reverie/model/").trim_end_matches("_ms");
         let _ = write!(text, "{name} {} ", value(path));
