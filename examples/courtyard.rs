@@ -71,9 +71,8 @@ fn change_weather(
     let Some(wanted) = StyleWeights::pure(WEATHERS[weather.0]) else { return };
     if style.weights.distance(&wanted) > 1e-3 {
         let step = (CHANGE_PER_S * time.delta_secs()).min(1.0);
-        let blend = std::array::from_fn(|i| {
-            style.weights.0[i] + step * (wanted.0[i] - style.weights.0[i])
-        });
+        let blend =
+            std::array::from_fn(|i| style.weights.0[i] + step * (wanted.0[i] - style.weights.0[i]));
         style.weights = StyleWeights(blend).normalized();
     }
     for mut camera in &mut cameras {

@@ -92,7 +92,10 @@ fn examine() -> Report {
 /// Fails where nothing can be drawn with.
 pub(super) fn require_adapter() -> Result<(), Box<dyn Error>> {
     if adapters().is_empty() {
-        return Err("no Vulkan adapter: install `mesa-vulkan-drivers` (apt) or a driver for your GPU".into());
+        return Err(
+            "no Vulkan adapter: install `mesa-vulkan-drivers` (apt) or a driver for your GPU"
+                .into(),
+        );
     }
     Ok(())
 }

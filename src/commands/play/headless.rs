@@ -39,7 +39,11 @@ struct Pictures {
     newest: Option<Vec<u8>>,
 }
 
-pub fn play(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> Result<(), Box<dyn Error>> {
+pub fn play(
+    args: &PlayArgs,
+    style: StyleWeights,
+    script: Option<ActionScript>,
+) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
@@ -64,14 +68,19 @@ pub fn play(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) 
     while written < args.frames {
         app.update();
         let world = app.world_mut();
-        let picture = world.query::<&NeuralPicture>().iter(world).next().cloned().unwrap_or_default();
+        let picture =
+            world.query::<&NeuralPicture>().iter(world).next().cloned().unwrap_or_default();
         stats.note(picture.serial, picture.frame.as_ref());
         if let Some(rgb) = world.resource_mut::<Pictures>().newest.take() {
             writer.write(written, rgb)?;
             written += 1;
         }
         if begun.elapsed() > PATIENCE + 4 * FRAME * args.frames {
-            return Err(format!("only {written} of {} pictures came from the renderer", args.frames).into());
+            return Err(format!(
+                "only {written} of {} pictures came from the renderer",
+                args.frames
+            )
+            .into());
         }
         due += FRAME;
         match due.checked_duration_since(Instant::now()) {
@@ -81,7 +90,8 @@ pub fn play(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) 
         }
     }
     let world = app.world_mut();
-    let status = world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
+    let status =
+        world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
     let summary = stats.summary(&[
         ("physics_hash", json!(format!("{:016x}", hash.value))),
@@ -112,7 +122,11 @@ fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> Ap
     let mut app = App::new();
     app.add_plugins(
         DefaultPlugins
-            .set(WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() })
+            .set(WindowPlugin {
+                primary_window: None,
+                exit_condition: ExitCondition::DontExit,
+                ..default()
+            })
             .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
             .set(quiet_log())
             .disable::<WinitPlugin>(),
@@ -163,7 +177,11 @@ fn receive(event: On<ReadbackComplete>, mut pictures: ResMut<Pictures>) {
 }
 
 /// Runs the app until a finished picture of the wanted kind was rendered.
-fn wait_for_picture(app: &mut App, conventional: bool, begun: Instant) -> Result<(), Box<dyn Error>> {
+fn wait_for_picture(
+    app: &mut App,
+    conventional: bool,
+    begun: Instant,
+) -> Result<(), Box<dyn Error>> {
     let mut settled = 0;
     while settled < 3 {
         app.update();
@@ -178,7 +196,9 @@ fn wait_for_picture(app: &mut App, conventional: bool, begun: Instant) -> Result
             settled += 1;
         }
         if begun.elapsed() > PATIENCE {
-            return Err("no picture within 60 s; `reverie doctor` says what this machine lacks".into());
+            return Err(
+                "no picture within 60 s; `reverie doctor` says what this machine lacks".into()
+            );
         }
     }
     Ok(())
@@ -196,9 +216,11 @@ impl Writer {
         let work = move || {
             for (index, rgb) in pictures {
                 let path = out.join(format!("frame_{index:05}.png"));
-                let picture = image::RgbImage::from_raw(size.0, size.1, rgb).ok_or("a picture has a wrong size")?;
-                reverie_runtime::files::write_png(&path, &picture)
-                    .map_err(|e| format!("cannot write {}: {e}; choose another --out", path.display()))?;
+                let picture = image::RgbImage::from_raw(size.0, size.1, rgb)
+                    .ok_or("a picture has a wrong size")?;
+                reverie_runtime::files::write_png(&path, &picture).map_err(|e| {
+                    format!("cannot write {}: {e}; choose another --out", path.display())
+                })?;
             }
             Ok(())
         };
@@ -207,7 +229,9 @@ impl Writer {
 
     fn write(&self, index: u32, rgb: Vec<u8>) -> Result<(), Box<dyn Error>> {
         // The thread ends early only on an error, which `finish` tells.
-        self.queue.send((index, rgb)).map_err(|_| "the pictures cannot be written; is the disk full?".into())
+        self.queue
+            .send((index, rgb))
+            .map_err(|_| "the pictures cannot be written; is the disk full?".into())
     }
 
     fn finish(self) -> Result<(), Box<dyn Error>> {

@@ -78,12 +78,17 @@ impl PlayArgs {
         if self.world != "courtyard" {
             return Err(format!("there is no world `{}`; play `courtyard`", self.world).into());
         }
-        let style = StyleWeights::pure(&self.style)
-            .ok_or_else(|| format!("there is no style `{}`; choose one of {}", self.style, STYLE_NAMES.join(", ")))?;
+        let style = StyleWeights::pure(&self.style).ok_or_else(|| {
+            format!("there is no style `{}`; choose one of {}", self.style, STYLE_NAMES.join(", "))
+        })?;
         let script = self.script.as_ref().map(ActionScript::load).transpose()?;
         super::doctor::require_adapter()?;
         self.check_model()?;
-        if self.headless { headless::play(&self, style, script) } else { self.play_in_window(style, script) }
+        if self.headless {
+            headless::play(&self, style, script)
+        } else {
+            self.play_in_window(style, script)
+        }
     }
 
     /// A model that was asked for must be there and sound; in a running game the same fault would leave shadow paint.
@@ -113,7 +118,11 @@ impl PlayArgs {
         }
     }
 
-    fn play_in_window(&self, style: StyleWeights, script: Option<ActionScript>) -> Result<(), Box<dyn Error>> {
+    fn play_in_window(
+        &self,
+        style: StyleWeights,
+        script: Option<ActionScript>,
+    ) -> Result<(), Box<dyn Error>> {
         let window = Window {
             title: "Reverie".to_owned(),
             resolution: WindowResolution::new(self.size.0, self.size.1),
@@ -123,7 +132,9 @@ impl PlayArgs {
         let neural = self.camera(style);
         let mut app = App::new();
         app.add_plugins(
-            DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }).set(quiet_log()),
+            DefaultPlugins
+                .set(WindowPlugin { primary_window: Some(window), ..default() })
+                .set(quiet_log()),
         );
         add_game(&mut app, self.seed, style, false);
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
@@ -138,13 +149,15 @@ impl PlayArgs {
 fn quiet_log() -> LogPlugin {
     LogPlugin {
         level: Level::INFO,
-        filter: "warn,bevy_reverie=info,wgpu_hal=error,wgpu_core=error,bevy_render::renderer=error".to_owned(),
+        filter: "warn,bevy_reverie=info,wgpu_hal=error,wgpu_core=error,bevy_render::renderer=error"
+            .to_owned(),
         ..LogPlugin::default()
     }
 }
 
 fn add_game(app: &mut App, seed: u64, style: StyleWeights, bot: bool) {
-    app.add_plugins(CourtyardPlugin { seed, style: Some(style), bot, draw: true }).add_plugins(ReveriePlugins);
+    app.add_plugins(CourtyardPlugin { seed, style: Some(style), bot, draw: true })
+        .add_plugins(ReveriePlugins);
 }
 
 /// What the courtyard's camera is to be.
@@ -170,7 +183,8 @@ fn keys(
     mut exit: MessageWriter<AppExit>,
     mut seed: Local<u64>,
 ) {
-    let digits = [KeyCode::Digit1, KeyCode::Digit2, KeyCode::Digit3, KeyCode::Digit4, KeyCode::Digit5];
+    let digits =
+        [KeyCode::Digit1, KeyCode::Digit2, KeyCode::Digit3, KeyCode::Digit4, KeyCode::Digit5];
     if let Some(index) = digits.iter().position(|key| keys.just_pressed(*key))
         && let Some(weights) = StyleWeights::pure(STYLE_NAMES[index])
     {

@@ -46,7 +46,8 @@ impl Stats {
             for (name, ms) in frame.times.stages() {
                 self.stages.entry(name).or_default().push(ms);
             }
-            let whole = frame.finished_at.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
+            let whole =
+                frame.finished_at.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
             self.stages.entry("input_to_frame").or_default().push(whole);
         }
     }
@@ -54,7 +55,8 @@ impl Stats {
     /// All figures. `extra` is merged in.
     pub fn summary(&self, extra: &[(&str, Value)]) -> Value {
         let seconds = self.started.map_or(0.0, |s| s.elapsed().as_secs_f64()).max(1e-9);
-        let stages: BTreeMap<_, _> = self.stages.iter().map(|(name, values)| (*name, quantiles(values))).collect();
+        let stages: BTreeMap<_, _> =
+            self.stages.iter().map(|(name, values)| (*name, quantiles(values))).collect();
         let mut summary = json!({
             "frames": self.display_frames,
             "model_frames": self.neural_frames,
@@ -97,7 +99,10 @@ mod tests {
     fn quantiles_are_those_of_the_sorted_values() {
         let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
         let q = quantiles(&values);
-        assert_eq!((q["p50"].as_f64(), q["p95"].as_f64(), q["max"].as_f64()), (Some(50.0), Some(95.0), Some(100.0)));
+        assert_eq!(
+            (q["p50"].as_f64(), q["p95"].as_f64(), q["max"].as_f64()),
+            (Some(50.0), Some(95.0), Some(100.0))
+        );
         assert!(quantiles(&[])["p50"].is_null());
     }
 }

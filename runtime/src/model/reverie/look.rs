@@ -40,13 +40,15 @@ impl Looks {
     pub fn choose(&self, style: &StyleWeights) -> Exemplars {
         let per_style = self.all.len() / STYLE_NAMES.len();
         let weights = style.normalized().0;
-        let strongest = (0..weights.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap_or(0);
+        let strongest =
+            (0..weights.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap_or(0);
         let looks = &self.all[strongest * per_style..(strongest + 1) * per_style];
         let Some(wanted) = &self.palette else {
             return match looks.len() {
                 0 => Exemplars::new(),
                 // Neighbouring seeds should not get neighbouring looks in a fixed order.
-                n => looks[(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % n].clone(),
+                n => looks[(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % n]
+                    .clone(),
             };
         };
         let distance = |look: &Exemplars| -> f32 {
