@@ -45,6 +45,8 @@ pub struct Recipe {
     pub l1_weight: f64,
     /// Weight of the L1 term on finite differences, which keeps edges and texture.
     pub gradient_weight: f64,
+    /// Weight of the difference in strength of fine texture, patch by patch.
+    pub texture_weight: f64,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
     /// How samples are drawn.
@@ -97,6 +99,7 @@ impl Default for Recipe {
             bf16: true,
             l1_weight: 0.1,
             gradient_weight: 0.1,
+            texture_weight: 0.2,
             checkpoint_every_s: 120.0,
             sampling: Sampling::default(),
         }

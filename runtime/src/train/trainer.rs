@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use super::loader::Loader;
-use super::loss::loss;
+use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
 use super::publish::{gather_looks, publish};
 use super::recipe::Recipe;
@@ -278,7 +278,12 @@ fn step(
     let noise = target.f_randn_like()?;
     let noisy = target.f_add(&noise.f_sub(&target)?.f_mul(&levels)?)?;
     let predicted = net.forward(&noisy, &maps, &globals, &levels.f_view([count, 1])?)?;
-    let loss = loss(&predicted, &target, recipe.l1_weight, recipe.gradient_weight)?;
+    let weights = LossWeights {
+        l1: recipe.l1_weight,
+        gradient: recipe.gradient_weight,
+        texture: recipe.texture_weight,
+    };
+    let loss = loss(&predicted, &target, weights)?;
     loss.f_backward()?;
     let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
     let value = loss.f_double_value(&[])?;
