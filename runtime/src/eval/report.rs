@@ -157,9 +157,10 @@ impl Report {
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "{}: {} episodes of {}, {} true frames before, {}×{}, {} step{}, {} {}, {} thread{}",
+            "{}: {} episode{} of {}, {} true frames before, {}×{}, {} step{}, {} {}, {} thread{}",
             self.model,
             self.episodes,
+            plural(self.episodes),
             self.data,
             self.prompt_frames,
             self.width,
@@ -260,8 +261,9 @@ impl Report {
         if let Some(cold) = &self.cold_start {
             writeln!(
                 out,
-                "cold start of {} worlds: texture {} at once, {} after {} frames; colourfulness {:.3}, truth {:.3}",
+                "cold start of {} world{}: texture {} at once, {} after {} frames; colourfulness {:.3}, truth {:.3}",
                 cold.worlds,
+                plural(cold.worlds),
                 cell(cold.first_texture_sharpness, 2, 0),
                 cell(cold.later_texture_sharpness, 2, 0),
                 cold.later_frame,

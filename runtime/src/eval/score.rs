@@ -41,7 +41,8 @@ pub struct Entry {
     /// The same of the revealed pixels alone; 1 is as sharp as the truth.
     pub revealed_sharpness: Option<f64>,
     /// Gradient energy within smooth surfaces in even light, over the truth's: outlines, edges and cast shadows, which
-    /// the shadow gives away, are left out. Flat paint has almost none.
+    /// the shadow gives away, are left out. Flat paint has almost none. Of pictures whose outlines lie elsewhere
+    /// than the truth's (copy-last, wrong shadow) it says nothing: those outlines count as texture.
     pub texture_sharpness: Option<f64>,
     /// The same of the revealed pixels alone.
     pub revealed_texture_sharpness: Option<f64>,
