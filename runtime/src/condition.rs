@@ -96,6 +96,8 @@ pub struct Candidates {
     pub last: Vec<f32>,
     /// Seen then, 0 to 1.
     pub last_valid: Vec<f32>,
+    /// How closely the older frame saw the point, as a share of how closely it is seen now, 0 to 1.
+    pub key_fineness: Vec<f32>,
     /// Older frames, reprojected.
     pub key: Vec<f32>,
     /// Seen then, 0 to 1.
@@ -109,7 +111,12 @@ impl Candidates {
             rgb.clear();
             rgb.resize(3 * pixels, 0.0);
         }
-        for mask in [&mut self.exemplar_confidence, &mut self.last_valid, &mut self.key_valid] {
+        for mask in [
+            &mut self.exemplar_confidence,
+            &mut self.last_valid,
+            &mut self.key_fineness,
+            &mut self.key_valid,
+        ] {
             mask.clear();
             mask.resize(pixels, 0.0);
         }

@@ -3,7 +3,9 @@
 //! The last frame is always offered. Of the older ones a bounded set of keyframes is kept, spread over
 //! poses; those that show most of what the last frame does not are laid over each other into one candidate.
 
+use glam::Vec3;
 use reverie_guard::{CameraPose, Pose};
+use reverie_kernels::raster::unproject;
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
 use crate::condition::Candidates;
@@ -16,6 +18,10 @@ pub const MOST_KEYS: usize = 32;
 const LAYERED_KEYS: usize = 3;
 /// Every so many pixels are asked when keyframes are chosen.
 const COVERAGE_STRIDE: usize = 4;
+/// Distance of style weights within which the light is the same.
+const SAME_STYLE: f32 = 0.1;
+/// A keyframe's pixel at least this fine takes the place of the last frame's.
+const FINE_ENOUGH: f32 = 0.75;
 /// Two poses nearer than this show the same: 1 is 0.7 m or 14°.
 const NEAR: f32 = 1.0;
 /// Distance of style weights beyond which an old frame shows another weather.
@@ -95,8 +101,37 @@ impl References {
             );
         }
         let keys: Vec<&PastFrame> = self.keys.iter().map(|k| &k.frame).collect();
-        layer_keys(&keys, view, candidates)
+        let used = layer_keys(&keys, view, candidates);
+        // While the weather changes, only the last frame shows the present light.
+        let steady =
+            |last: &Key| self.keys.iter().all(|k| k.style.distance(&last.style) < SAME_STYLE);
+        if self.last.as_ref().is_some_and(steady) {
+            prefer_original(view, candidates);
+        }
+        used
     }
+}
+
+/// Puts the keyframes' pixels in place of the last frame's where they are as fine.
+///
+/// A picture that is reprojected from frame to frame is resampled each time and goes soft within seconds. A keyframe
+/// is resampled once. The last frame keeps what moves, and what was not seen as closely before.
+fn prefer_original(view: &ShadowView, candidates: &mut Candidates) {
+    for pixel in 0..candidates.key_valid.len() {
+        let index = usize::from(view.maps.primitive[pixel]);
+        let moving = view.shadow.surfaces.get(index).is_some_and(|surface| surface.moving);
+        if candidates.key_fineness[pixel] >= FINE_ENOUGH && !moving {
+            let rgb = 3 * pixel..3 * pixel + 3;
+            candidates.last[rgb.clone()].copy_from_slice(&candidates.key[rgb]);
+            candidates.last_valid[pixel] = candidates.key_valid[pixel];
+        }
+    }
+}
+
+/// How closely a past camera saw a point, as a share of how closely it is seen now; 1 at most.
+fn fineness(point: Vec3, now: &CameraPose, then: &CameraPose) -> f32 {
+    let distance = |camera: &CameraPose| point.distance(camera.world_from_camera.translation_m);
+    (distance(now) / distance(then).max(1e-3)).min(1.0)
 }
 
 /// Chooses among `frames` by what they add, and lays up to three over each other into `key`.
@@ -108,6 +143,15 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
     let Some(samples) = coverage.first().map(Vec::len) else { return false };
     let middle = COVERAGE_STRIDE / 2;
     let columns = (maps.width + COVERAGE_STRIDE - 1 - middle) / COVERAGE_STRIDE;
+    let points: Vec<Vec3> = (0..samples)
+        .map(|s| {
+            let (x, y) =
+                (s % columns * COVERAGE_STRIDE + middle, s / columns * COVERAGE_STRIDE + middle);
+            // The sky is equally far from everywhere.
+            let depth_m = maps.depth_m[y * maps.width + x].min(1e4);
+            unproject(camera, maps.width, maps.height, x, y, depth_m)
+        })
+        .collect();
     // What only an old frame shows counts five times what the last frame shows as well.
     let mut worth: Vec<f32> = (0..samples)
         .map(|s| {
@@ -120,10 +164,11 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
     let (mut rgb, mut valid) = (Vec::new(), Vec::new());
     let mut used = false;
     for _ in 0..LAYERED_KEYS {
-        let gain = |c: &Vec<bool>| {
-            c.iter().zip(&worth).map(|(c, w)| if *c { *w } else { 0.0 }).sum::<f32>()
+        let gain = |frame: usize| {
+            let seen = (0..samples).filter(|s| coverage[frame][*s]);
+            seen.map(|s| worth[s] * fineness(points[s], camera, &frames[frame].camera)).sum::<f32>()
         };
-        let best = coverage.iter().map(gain).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        let best = (0..frames.len()).map(gain).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((best, gain)) = best else { break };
         if gain < 0.02 * samples as f32 {
             break;
@@ -134,6 +179,10 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
         for (pixel, v) in valid.iter().enumerate() {
             if *v > 0.0 && candidates.key_valid[pixel] <= 0.0 {
                 candidates.key_valid[pixel] = *v;
+                let depth_m = maps.depth_m[pixel].min(1e4);
+                let (x, y) = (pixel % maps.width, pixel / maps.width);
+                let point = unproject(camera, maps.width, maps.height, x, y, depth_m);
+                candidates.key_fineness[pixel] = fineness(point, camera, &frames[best].camera);
                 candidates.key[3 * pixel..3 * pixel + 3]
                     .copy_from_slice(&rgb[3 * pixel..3 * pixel + 3]);
             }
