@@ -34,9 +34,9 @@ pub struct EvalArgs {
     /// Writes all figures here instead of eval.json beside the pictures.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Threads of the network on a CPU; all cores if not given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    /// Threads of the network on a CPU. One is what a game has to spare, and best on a busy machine.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
     /// Of the sampler's noise, and of the looks of worlds without a prompt.
     #[arg(long, default_value_t = 1)]
     seed: u64,

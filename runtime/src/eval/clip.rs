@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use reverie_kernels::raster::{SKY, ShadowMaps};
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
 use super::metrics::Picture;
@@ -11,6 +12,11 @@ use super::score::Truth;
 use crate::data::{DataError, Episode};
 use crate::request::{Action, DreamRequest};
 use crate::view::ShadowView;
+
+/// Least cosine between the normals of neighbours on one smooth surface: round pillars count, edges do not.
+const SMOOTH: f32 = 0.9;
+/// Largest difference of sun visibility between neighbours in the same light.
+const SAME_LIGHT: f32 = 0.1;
 
 /// An episode in memory. Frames are counted as in the episode: those below [`PROMPT_FRAMES`] are the prompt.
 #[derive(Debug)]
@@ -32,11 +38,32 @@ pub struct Clip {
     condition_strength: f32,
 }
 
-/// The baselines of a frame, and what is new in it.
-#[derive(Debug)]
-pub struct Baseline {
+/// What the shadow says of a frame's pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
     /// One flag a pixel: no prompt frame showed it.
     pub revealed: Vec<bool>,
+    /// For each pixel, whether its right and its lower neighbour lie on the same smooth surface in the same light:
+    /// what differs between them is texture, not outline, edge or cast shadow. Never of the sky.
+    pub same_surface: Vec<[bool; 2]>,
+}
+
+impl Facts {
+    /// The pairs of [`same_surface`](Self::same_surface) of which both pixels are in `mask`.
+    pub fn pairs_in(&self, mask: &[bool], width: usize) -> Vec<[bool; 2]> {
+        let holds = |i: usize| mask.get(i).copied().unwrap_or(false);
+        let pair = |(i, [right, below]): (usize, &[bool; 2])| {
+            [*right && holds(i) && holds(i + 1), *below && holds(i) && holds(i + width)]
+        };
+        self.same_surface.iter().enumerate().map(pair).collect()
+    }
+}
+
+/// The baselines of a frame, and what is known of its pixels.
+#[derive(Debug)]
+pub struct Baseline {
+    /// What is new, and what is texture.
+    pub facts: Facts,
     /// Shadow paint, interleaved sRGB, 0 to 1.
     pub paint: Vec<f32>,
     /// The last prompt frame, reprojected, holes filled with paint.
@@ -97,8 +124,8 @@ impl Clip {
     }
 
     /// What frame `frame` after the prompt is judged by.
-    pub fn judged<'p>(&'p self, frame: usize, revealed: &'p [bool]) -> Truth<'p> {
-        Truth { picture: self.picture(self.truth(frame)), revealed }
+    pub fn judged<'p>(&'p self, frame: usize, facts: &'p Facts) -> Truth<'p> {
+        Truth { picture: self.picture(self.truth(frame)), facts }
     }
 
     /// Seconds from frame to frame.
@@ -137,6 +164,12 @@ impl Clip {
         Prompt { pasts, view }
     }
 
+    /// See [`Facts::same_surface`], of episode frame `index`.
+    pub fn same_surface(&self, index: usize) -> Vec<[bool; 2]> {
+        let (snapshot, style) = (self.episode.snapshot(index), self.episode.style(index));
+        same_surface(&ShadowView::new(&snapshot, &style, self.width, self.height, true).maps)
+    }
+
     fn draw(&self, view: &mut ShadowView, index: usize) {
         view.draw(
             &self.episode.snapshot(index),
@@ -168,11 +201,85 @@ impl Clip {
         for (pixel, _) in valid.iter().enumerate().filter(|(_, valid)| **valid <= 0.0) {
             warped[3 * pixel..3 * pixel + 3].copy_from_slice(&view.paint[3 * pixel..3 * pixel + 3]);
         }
-        Baseline { revealed, paint: view.paint.clone(), warp: warped }
+        let facts = Facts { revealed, same_surface: same_surface(maps) };
+        Baseline { facts, paint: view.paint.clone(), warp: warped }
     }
+}
+
+/// See [`Facts::same_surface`].
+fn same_surface(maps: &ShadowMaps) -> Vec<[bool; 2]> {
+    let (width, height) = (maps.width, maps.height);
+    let same = |a: usize, b: usize| {
+        maps.primitive[a] != SKY
+            && maps.primitive[a] == maps.primitive[b]
+            && maps.normal[a].dot(maps.normal[b]) > SMOOTH
+            && (maps.sun_visibility[a] - maps.sun_visibility[b]).abs() < SAME_LIGHT
+    };
+    let pair = |i: usize| {
+        [i % width + 1 < width && same(i, i + 1), i / width + 1 < height && same(i, i + width)]
+    };
+    (0..width * height).map(pair).collect()
 }
 
 /// Index in the episode of frame `frame` after the prompt, from 1.
 pub fn at(frame: usize) -> usize {
     PROMPT_FRAMES + frame - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use glam::{Quat, Vec3};
+    use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+
+    use super::*;
+    use crate::style::StyleWeights;
+
+    fn cuboid(id: u64, half_extents_m: Vec3, at_m: Vec3) -> Body {
+        Body {
+            id,
+            shape: Shape::Cuboid { half_extents_m },
+            world_from_body: Pose::new(Quat::from_rotation_y(0.6), at_m),
+            linear_velocity_m_s: Vec3::ZERO,
+            angular_velocity_rad_s: Vec3::ZERO,
+            kind: BodyKind::Fixed,
+            material: 3,
+            tint_srgb: None,
+        }
+    }
+
+    #[test]
+    fn outlines_edges_shadows_and_sky_are_no_texture() {
+        let snapshot = ShadowSnapshot {
+            tick: 0,
+            time_s: 0.0,
+            camera: CameraPose {
+                world_from_camera: Pose::new(Quat::IDENTITY, Vec3::new(0.0, 1.0, 4.0)),
+                vertical_fov_rad: 1.0,
+            },
+            bodies: vec![
+                cuboid(1, Vec3::new(30.0, 0.1, 30.0), Vec3::ZERO),
+                cuboid(2, Vec3::splat(0.6), Vec3::new(0.0, 0.7, 0.0)),
+            ],
+            sun_direction: Vec3::new(0.6, 0.7, 0.4).normalize(),
+        };
+        let view = ShadowView::new(&snapshot, &StyleWeights::NOON, 64, 48, true);
+        let pairs = same_surface(&view.maps);
+        let mut counts = [0; 2];
+        for (i, [right, _]) in pairs.iter().enumerate().filter(|(i, _)| i % 64 != 63) {
+            let (a, b) = (view.maps.primitive[i], view.maps.primitive[i + 1]);
+            let flat = view.maps.normal[i].dot(view.maps.normal[i + 1]) > 0.99;
+            let lit = (view.maps.sun_visibility[i] - view.maps.sun_visibility[i + 1]).abs();
+            if a != b || a == SKY || !flat || lit > 0.5 {
+                assert!(!right, "pixel {i}");
+                counts[0] += 1;
+            } else if lit == 0.0 {
+                assert!(right, "pixel {i}");
+                counts[1] += 1;
+            }
+        }
+        assert!(counts[0] > 500 && counts[1] > 800, "{counts:?}");
+        let facts = Facts { revealed: vec![true; 64 * 48], same_surface: pairs.clone() };
+        assert_eq!(facts.pairs_in(&facts.revealed, 64), pairs);
+        assert!(facts.pairs_in(&[false; 64 * 48], 64).iter().all(|pair| *pair == [false; 2]));
+    }
 }

@@ -6,7 +6,7 @@ use image::RgbImage;
 
 use super::clip::Clip;
 use super::figures::to_image;
-use super::metrics::{Picture, gradient_energy};
+use super::metrics::{gradient_energy, pair_energy};
 use super::play::shown_rgb;
 use super::report::ColdStart;
 use super::score::ratio;
@@ -26,6 +26,7 @@ pub(super) struct Cold {
     worlds: usize,
     /// Of first and later frame: model and truth.
     energy: [[f64; 2]; 2],
+    texture_energy: [[f64; 2]; 2],
     /// Model and truth.
     colourfulness: [f64; 2],
     names: Vec<String>,
@@ -56,8 +57,11 @@ impl Cold {
             };
             let (width, height) = (clip.width, clip.height);
             let (dreamed, truth) = (&rgb[..], &clip.rgb[index][..]);
+            let pairs = clip.same_surface(index);
             for (i, rgb) in [dreamed, truth].into_iter().enumerate() {
-                self.energy[which][i] += gradient_energy(Picture::new(width, height, rgb), None);
+                let picture = clip.picture(rgb);
+                self.energy[which][i] += gradient_energy(picture, None);
+                self.texture_energy[which][i] += pair_energy(picture, &pairs);
                 if which == 0 {
                     self.colourfulness[i] += colourfulness(rgb);
                 }
@@ -77,6 +81,8 @@ impl Cold {
             worlds: self.worlds,
             first_sharpness: ratio(self.energy[0]),
             later_sharpness: ratio(self.energy[1]),
+            first_texture_sharpness: ratio(self.texture_energy[0]),
+            later_texture_sharpness: ratio(self.texture_energy[1]),
             later_frame: LATER,
             colourfulness: self.colourfulness[0] / count,
             true_colourfulness: self.colourfulness[1] / count,

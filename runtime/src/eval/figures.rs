@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use super::canvas::FigureError;
-use super::metrics::{Picture, gradient_energy};
+use super::clip::Facts;
+use super::metrics::{Picture, pair_energy};
 use super::plot::{LinePlot, Series};
 use super::rows::RowKind;
 use super::strip::{Strip, StripRow};
@@ -67,7 +68,7 @@ pub fn strip(frames: &BTreeMap<usize, Shown>) -> Strip {
 /// A place that the prompt did not show, cut out.
 #[derive(Debug, Clone)]
 pub struct Crop {
-    /// Detail of the truth there; more is shown first.
+    /// Texture of the truth there; more is shown first.
     pub detail: f64,
     /// Episode and frame.
     pub label: String,
@@ -75,24 +76,22 @@ pub struct Crop {
     pub shown: Shown,
 }
 
-/// The most detailed place of the frame that is mostly revealed, if there is one. `revealed`: one flag a pixel.
-pub fn best_crop(label: String, truth: Picture, revealed: &[bool], shown: &Shown) -> Option<Crop> {
+/// The place of the frame with most texture that is mostly revealed, if there is one.
+pub fn best_crop(label: String, truth: Picture, facts: &Facts, shown: &Shown) -> Option<Crop> {
     let (width, height) = (truth.width(), truth.height());
     let mut best: Option<(f64, usize, usize)> = None;
     for y in (0..(height + 1).saturating_sub(CROP)).step_by(8) {
         for x in (0..(width + 1).saturating_sub(CROP)).step_by(8) {
-            let mask: Vec<bool> = (0..width * height)
-                .map(|i| {
-                    revealed[i]
-                        && (x..x + CROP).contains(&(i % width))
-                        && (y..y + CROP).contains(&(i / width))
-                })
-                .collect();
+            let inside = |i: usize| {
+                (x..x + CROP).contains(&(i % width)) && (y..y + CROP).contains(&(i / width))
+            };
+            let mask: Vec<bool> =
+                (0..width * height).map(|i| facts.revealed[i] && inside(i)).collect();
             let share = mask.iter().filter(|m| **m).count() as f64 / (CROP * CROP) as f64;
             if share < LEAST_REVEALED {
                 continue;
             }
-            let detail = share * gradient_energy(truth, Some(&mask)).sqrt();
+            let detail = pair_energy(truth, &facts.pairs_in(&mask, width));
             if best.is_none_or(|b| detail > b.0) {
                 best = Some((detail, x, y));
             }
@@ -172,12 +171,17 @@ mod tests {
         }
     }
 
+    fn facts(width: usize, revealed: Vec<bool>) -> Facts {
+        let inside = |i: usize| i % width + 1 < width && i + width < revealed.len();
+        Facts { same_surface: (0..revealed.len()).map(|i| [inside(i); 2]).collect(), revealed }
+    }
+
     #[test]
     fn a_crop_lies_where_the_prompt_did_not_look() {
         let rgb = pattern(128, 72);
         let truth = Picture::new(128, 72, &rgb);
-        let revealed: Vec<bool> = (0..128 * 72).map(|i| i % 128 >= 88).collect();
-        let crop = best_crop("a".into(), truth, &revealed, &shown(128, 72, &rgb)).unwrap();
+        let right = facts(128, (0..128 * 72).map(|i| i % 128 >= 88).collect());
+        let crop = best_crop("a".into(), truth, &right, &shown(128, 72, &rgb)).unwrap();
         assert_eq!(crop.shown.truth.dimensions(), (32, 32));
         // Column 88 is the first revealed one, and crops begin at every eighth.
         let whole = to_image(128, 72, &rgb);
@@ -187,14 +191,20 @@ mod tests {
             })
         });
         assert!(at_88_or_96);
-        assert!(best_crop("b".into(), truth, &[false; 128 * 72], &shown(128, 72, &rgb)).is_none());
+        assert!(
+            best_crop("b".into(), truth, &facts(128, vec![false; 128 * 72]), &shown(128, 72, &rgb))
+                .is_none()
+        );
     }
 
     #[test]
     fn a_picture_smaller_than_a_crop_gives_none() {
         let rgb = pattern(24, 16);
         let truth = Picture::new(24, 16, &rgb);
-        assert!(best_crop("a".into(), truth, &[true; 24 * 16], &shown(24, 16, &rgb)).is_none());
+        assert!(
+            best_crop("a".into(), truth, &facts(24, vec![true; 24 * 16]), &shown(24, 16, &rgb))
+                .is_none()
+        );
         assert!(crop_page(&[vec![], vec![]]).is_none());
     }
 

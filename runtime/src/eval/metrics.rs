@@ -117,6 +117,23 @@ pub fn gradient_energy(picture: Picture, mask: Option<&[bool]>) -> f64 {
     sum
 }
 
+/// As [`gradient_energy`], over the pairs that `pairs` names: for each pixel its right and its lower neighbour.
+///
+/// # Panics
+/// `pairs` has another size, or names a neighbour beyond the border.
+pub fn pair_energy(picture: Picture, pairs: &[[bool; 2]]) -> f64 {
+    assert_eq!(pairs.len(), picture.width * picture.height, "the pairs have another size");
+    let luma = picture.luma();
+    let mut sum = 0.0;
+    for (i, [right, below]) in pairs.iter().enumerate() {
+        for (_, step) in [(right, 1), (below, picture.width)].into_iter().filter(|(pair, _)| **pair)
+        {
+            sum += f64::from(luma[i + step] - luma[i]).powi(2);
+        }
+    }
+    sum
+}
+
 /// [`gradient_energy`] of the model's picture over the truth's: 1 is as sharp as the truth, less is
 /// blurred, more is noisy. `None` where the truth is flat or the mask has no neighbours.
 ///
@@ -233,6 +250,19 @@ pub(super) mod tests {
         assert_eq!(gradient_energy(picture, Some(&[false, true, true])), 0.0);
         assert_eq!(gradient_energy(picture, Some(&[true, false, true])), 0.0);
         assert_eq!(sharpness(picture, picture, Some(&[false, true, true])), None);
+    }
+
+    #[test]
+    fn only_named_pairs_count() {
+        // Luma 0, 1 above 0, 0.
+        let rgb = [[0.0; 3], [1.0; 3], [0.0; 3], [0.0; 3]].concat();
+        let picture = Picture::new(2, 2, &rgb);
+        let mut pairs = [[false; 2]; 4];
+        assert_eq!(pair_energy(picture, &pairs), 0.0);
+        pairs[0] = [true, true];
+        assert!((pair_energy(picture, &pairs) - 1.0).abs() < 1e-6);
+        pairs[1] = [false, true];
+        assert!((pair_energy(picture, &pairs) - 2.0).abs() < 1e-6);
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub struct EvalOptions {
     pub steps: Vec<u32>,
     /// Folder of the pictures; none are drawn if `None`.
     pub out: Option<PathBuf>,
-    /// Threads of the network on a CPU; all cores if `None`.
-    pub threads: Option<usize>,
+    /// Threads of the network on a CPU. One is what a game has to spare, and what a busy machine does best with.
+    pub threads: usize,
     /// Of the sampler's noise, and of the looks of worlds without a prompt.
     pub seed: u64,
 }
@@ -41,7 +41,7 @@ impl Default for EvalOptions {
             frames: HORIZONS[HORIZONS.len() - 1],
             steps: vec![1, 2, 4],
             out: None,
-            threads: None,
+            threads: 1,
             seed: 1,
         }
     }

@@ -83,6 +83,10 @@ pub struct ColdStart {
     pub first_sharpness: Option<f64>,
     /// The same, [`later_frame`](Self::later_frame) frames on.
     pub later_sharpness: Option<f64>,
+    /// As [`Entry::texture_sharpness`], of the first frame.
+    pub first_texture_sharpness: Option<f64>,
+    /// The same, [`later_frame`](Self::later_frame) frames on.
+    pub later_texture_sharpness: Option<f64>,
     /// Counted from 0.
     pub later_frame: usize,
     /// Mean colourfulness (Hasler and Süsstrunk 2003, on 0 to 1) of the first frames.
@@ -142,7 +146,7 @@ pub(super) fn stage_times(frames: &[StageTimes]) -> BTreeMap<&'static str, Times
 }
 
 impl Report {
-    /// All rows and what belongs to them, for a terminal at least 110 letters wide.
+    /// All rows and what belongs to them, for a terminal at least 130 letters wide.
     pub fn table(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
@@ -153,9 +157,10 @@ impl Report {
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "{}: {} episodes of {}, {} true frames before, {}×{}, {} step{}, {} {}, {} thread{}",
+            "{}: {} episode{} of {}, {} true frames before, {}×{}, {} step{}, {} {}, {} thread{}",
             self.model,
             self.episodes,
+            plural(self.episodes),
             self.data,
             self.prompt_frames,
             self.width,
@@ -170,19 +175,37 @@ impl Report {
         writeln!(out)?;
         writeln!(
             out,
-            "{:<17}{:>6}  {:>7} {:>15}  {:>6} {:>6}  {:>7} {:>8}  {:>6} {:>8}  {:>8} {:>7}",
+            "{:<17}{:>6}{:>9}{:>16}{:>7}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
+            "",
+            "",
+            "PSNR dB",
+            "",
+            "",
+            "",
+            "PSNR dB",
+            "PSNR dB",
+            "sharp",
+            "texture",
+            "texture",
+            "texture",
+            "share"
+        )?;
+        writeln!(
+            out,
+            "{:<17}{:>6}{:>9}{:>16}{:>7}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
             "row",
             "frame",
-            "PSNR dB",
+            "all",
             "95 %",
             "SSIM",
             "FLIP",
-            "seen dB",
+            "seen",
             "revealed",
-            "sharp",
             "revealed",
-            "share",
-            "texture"
+            "all",
+            "revealed",
+            "distance",
+            "revealed"
         )?;
         for (kind, row) in &self.rows {
             if let Some(entry) = &row.whole {
@@ -216,12 +239,11 @@ impl Report {
                 figures.ms_per_frame
             )?;
             if let Some((horizon, entry)) = figures.horizons.last_key_value() {
-                let sharp = cell(entry.revealed_sharpness, 2);
+                let sharp = cell(entry.revealed_texture_sharpness, 2, 0);
                 write!(
                     out,
-                    ", {:.2} dB at {horizon}, revealed sharpness {}",
-                    entry.psnr_db,
-                    sharp.trim()
+                    ", {:.2} dB at {horizon}, texture of revealed pixels {sharp}",
+                    entry.psnr_db
                 )?;
             }
             writeln!(out)?;
@@ -239,10 +261,11 @@ impl Report {
         if let Some(cold) = &self.cold_start {
             writeln!(
                 out,
-                "cold start of {} worlds: sharpness {} at once, {} after {} frames; colourfulness {:.3}, truth {:.3}",
+                "cold start of {} world{}: texture {} at once, {} after {} frames; colourfulness {:.3}, truth {:.3}",
                 cold.worlds,
-                cell(cold.first_sharpness, 2).trim(),
-                cell(cold.later_sharpness, 2).trim(),
+                plural(cold.worlds),
+                cell(cold.first_texture_sharpness, 2, 0),
+                cell(cold.later_texture_sharpness, 2, 0),
                 cold.later_frame,
                 cold.colourfulness,
                 cold.true_colourfulness
@@ -259,25 +282,22 @@ fn write_entry(out: &mut String, kind: RowKind, frame: &str, e: &Entry) -> std::
     let interval = format!("{:.2} to {:.2}", e.psnr_db_low, e.psnr_db_high);
     writeln!(
         out,
-        "{kind:<17}{frame:>6}  {:>7.2} {interval:>15}  {} {:>6.3}  {} {}  {} {}  {:>6.1} % {}",
+        "{kind:<17}{frame:>6}{:>9.2}{interval:>16}{}{:>7.3}{}{}{}{}{}{}{:>7.1} %",
         e.psnr_db,
-        cell_wide(e.ssim, 3, 6),
+        cell(e.ssim, 3, 7),
         e.flip,
-        cell_wide(e.seen_psnr_db, 2, 7),
-        cell_wide(e.revealed_psnr_db, 2, 8),
-        cell_wide(e.sharpness, 2, 6),
-        cell_wide(e.revealed_sharpness, 2, 8),
+        cell(e.seen_psnr_db, 2, 9),
+        cell(e.revealed_psnr_db, 2, 9),
+        cell(e.revealed_sharpness, 2, 9),
+        cell(e.texture_sharpness, 2, 9),
+        cell(e.revealed_texture_sharpness, 2, 9),
+        cell(e.revealed_texture_distance, 3, 9),
         100.0 * e.revealed_share,
-        cell_wide(e.revealed_texture_distance, 3, 7),
     )
 }
 
-fn cell(value: Option<f64>, digits: usize) -> String {
-    cell_wide(value, digits, 0)
-}
-
 /// A dash where there is nothing to say.
-fn cell_wide(value: Option<f64>, digits: usize, width: usize) -> String {
+fn cell(value: Option<f64>, digits: usize, width: usize) -> String {
     let text = value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
     format!("{text:>width$}")
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tch::{Device, Kind};
 
-use super::clip::Clip;
+use super::clip::{Clip, Facts};
 use super::cold::Cold;
 use super::figures::{
     Crop, STRIP_FRAMES, Shown, best_crop, crop_page, psnr_plot, save_strip, strip, to_image,
@@ -111,10 +111,9 @@ impl<'a> Run<'a> {
         card: ModelCard,
         options: &'a EvalOptions,
     ) -> Result<Self, EvalError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let load = LoadOptions {
             seed: options.seed,
-            threads: Some(options.threads.unwrap_or(cores).max(1)),
+            threads: Some(options.threads.max(1)),
             ..LoadOptions::default()
         };
         let steps = options.steps.iter().map(|steps| Steps::new(*steps, card_path, &card, &load));
@@ -172,16 +171,16 @@ impl<'a> Run<'a> {
             stage += 1.0;
         };
         next("baselines");
-        let (revealed, mut shown) = self.baselines(number, clip);
+        let (facts, mut shown) = self.baselines(number, clip);
         for kind in dreamed {
             next(kind.name());
             if kind != RowKind::WrongShadow || other.is_some() {
-                self.dream(number, clip, kind, other, &revealed, &mut shown)?;
+                self.dream(number, clip, kind, other, &facts, &mut shown)?;
             }
         }
         for steps in &mut self.steps {
             next(&format!("steps {}", steps.steps));
-            steps.add(number, clip, &revealed)?;
+            steps.add(number, clip, &facts)?;
         }
         if self.tallies.keys().any(|kind| kind.is_dreamed()) {
             next("cold start");
@@ -192,7 +191,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .filter_map(|(frame, shown)| {
                     let label = format!("{}, frame {frame}", number + 1);
-                    best_crop(label, clip.picture(clip.truth(*frame)), &revealed[frame], shown)
+                    best_crop(label, clip.picture(clip.truth(*frame)), &facts[frame], shown)
                 })
                 .collect(),
         );
@@ -207,13 +206,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Rows without a model; returns what is revealed, and the pictures for strips, by frame.
+    /// Rows without a model; returns what is known of pixels, and the pictures for strips, by frame.
     fn baselines(
         &mut self,
         number: usize,
         clip: &Clip,
-    ) -> (BTreeMap<usize, Vec<bool>>, BTreeMap<usize, Shown>) {
-        let (mut revealed, mut shown) = (BTreeMap::new(), BTreeMap::new());
+    ) -> (BTreeMap<usize, Facts>, BTreeMap<usize, Shown>) {
+        let (mut facts, mut shown) = (BTreeMap::new(), BTreeMap::new());
         let mut prompt = clip.prompt();
         let mut kinds: Vec<RowKind> = self.tallies.keys().copied().collect();
         if !self.steps.is_empty() {
@@ -233,7 +232,7 @@ impl<'a> Run<'a> {
                 if let Some(tally) =
                     self.tallies.get_mut(&kind).filter(|_| kind.needs(frame, clip.last))
                 {
-                    let truth = clip.judged(frame, &baseline.revealed);
+                    let truth = clip.judged(frame, &baseline.facts);
                     tally.add(number, frame, clip.last, clip.picture(rgb), truth);
                 }
             }
@@ -247,9 +246,9 @@ impl<'a> Run<'a> {
                 };
                 shown.insert(frame, pictures);
             }
-            revealed.insert(frame, baseline.revealed);
+            facts.insert(frame, baseline.facts);
         }
-        (revealed, shown)
+        (facts, shown)
     }
 
     /// One row of the model.
@@ -259,7 +258,7 @@ impl<'a> Run<'a> {
         clip: &Clip,
         kind: RowKind,
         other: Option<&Episode>,
-        revealed: &BTreeMap<usize, Vec<bool>>,
+        facts: &BTreeMap<usize, Facts>,
         shown: &mut BTreeMap<usize, Shown>,
     ) -> Result<(), EvalError> {
         let Some(tally) = self.tallies.get_mut(&kind) else { return Ok(()) };
@@ -269,15 +268,9 @@ impl<'a> Run<'a> {
             if kind == RowKind::Autoregressive {
                 times.push(dreamed.times);
             }
-            if let Some(revealed) = revealed.get(&frame).filter(|_| kind.needs(frame, clip.last)) {
+            if let Some(facts) = facts.get(&frame).filter(|_| kind.needs(frame, clip.last)) {
                 let rgb = shown_rgb(dreamed);
-                tally.add(
-                    number,
-                    frame,
-                    clip.last,
-                    clip.picture(&rgb),
-                    clip.judged(frame, revealed),
-                );
+                tally.add(number, frame, clip.last, clip.picture(&rgb), clip.judged(frame, facts));
                 if let Some(shown) =
                     shown.get_mut(&frame).filter(|_| kind == RowKind::Autoregressive)
                 {
@@ -314,6 +307,7 @@ impl<'a> Run<'a> {
             .iter()
             .filter(|(kind, _)| kind.is_plotted())
             .map(|(kind, tally)| (*kind, tally.curve()))
+            .filter(|(_, points)| !points.is_empty())
             .collect();
         let per_s = 1.0 / f64::from(self.frame_dt_s);
         let slope_db_per_s = curves
@@ -354,7 +348,7 @@ impl<'a> Run<'a> {
             height: self.card.architecture.height,
             device: device_name(device),
             kind: kind_name(kind),
-            threads: self.load.threads.unwrap_or(1),
+            threads: self.options.threads.max(1),
             steps: self.card.sampler.steps,
             evaluated_s: 0.0,
             rows,

@@ -100,7 +100,7 @@ fn write_model(out: &Path, size: (u32, u32)) -> PathBuf {
 }
 
 fn options() -> EvalOptions {
-    EvalOptions { threads: Some(1), steps: vec![], ..EvalOptions::default() }
+    EvalOptions { steps: vec![], ..EvalOptions::default() }
 }
 
 fn run(options: &EvalOptions) -> Result<Report, EvalError> {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::clip::Facts;
 use super::flip::flip;
 use super::metrics::{
-    Picture, bootstrap_interval, gradient_energy, mean_squared_error, psnr_db_of,
+    Picture, bootstrap_interval, gradient_energy, mean_squared_error, pair_energy, psnr_db_of,
 };
 use super::rows::{RowKind, Span, is_plotted_frame};
 use super::ssim::ssim;
@@ -39,6 +40,12 @@ pub struct Entry {
     pub sharpness: Option<f64>,
     /// The same of the revealed pixels alone; 1 is as sharp as the truth.
     pub revealed_sharpness: Option<f64>,
+    /// Gradient energy within smooth surfaces in even light, over the truth's: outlines, edges and cast shadows, which
+    /// the shadow gives away, are left out. Flat paint has almost none. Of pictures whose outlines lie elsewhere
+    /// than the truth's (copy-last, wrong shadow) it says nothing: those outlines count as texture.
+    pub texture_sharpness: Option<f64>,
+    /// The same of the revealed pixels alone.
+    pub revealed_texture_sharpness: Option<f64>,
     /// Share of pixels that the prompt did not show, 0 to 1.
     pub revealed_share: f64,
     /// Fréchet distance of the patches in revealed areas to those of the truth, in luma.
@@ -49,13 +56,13 @@ pub struct Entry {
     pub frames: usize,
 }
 
-/// A true frame, and what of it the prompt did not show.
+/// A true frame to judge by.
 #[derive(Debug, Clone, Copy)]
 pub struct Truth<'a> {
     /// The conventional render.
     pub picture: Picture<'a>,
-    /// One flag a pixel.
-    pub revealed: &'a [bool],
+    /// What the shadow says of its pixels.
+    pub facts: &'a Facts,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +82,8 @@ pub struct Tally {
     /// Model and truth.
     energy: [f64; 2],
     revealed_energy: [f64; 2],
+    texture_energy: [f64; 2],
+    revealed_texture_energy: [f64; 2],
     model_texture: TextureStats,
     true_texture: TextureStats,
 }
@@ -82,7 +91,8 @@ pub struct Tally {
 impl Tally {
     /// Adds a frame of episode number `episode`.
     pub fn add(&mut self, episode: usize, model: Picture, truth: Truth) {
-        let revealed = truth.revealed;
+        let revealed = &truth.facts.revealed[..];
+        let revealed_pairs = truth.facts.pairs_in(revealed, model.width());
         let seen: Vec<bool> = revealed.iter().map(|r| !r).collect();
         let sums = self.episodes.entry(episode).or_default();
         for (mask, (sum, pixels)) in [&seen[..], revealed].into_iter().zip(&mut sums.error) {
@@ -101,6 +111,8 @@ impl Tally {
         for (i, picture) in [model, truth.picture].into_iter().enumerate() {
             self.energy[i] += gradient_energy(picture, None);
             self.revealed_energy[i] += gradient_energy(picture, Some(revealed));
+            self.texture_energy[i] += pair_energy(picture, &truth.facts.same_surface);
+            self.revealed_texture_energy[i] += pair_energy(picture, &revealed_pairs);
         }
         self.model_texture.add(model, Some(revealed));
         self.true_texture.add(truth.picture, Some(revealed));
@@ -132,6 +144,8 @@ impl Tally {
             revealed_psnr_db: mean_of(&|e| psnr(e.error[1])),
             sharpness: ratio(self.energy),
             revealed_sharpness: ratio(self.revealed_energy),
+            texture_sharpness: ratio(self.texture_energy),
+            revealed_texture_sharpness: ratio(self.revealed_texture_energy),
             revealed_share: pixels(1) / (pixels(0) + pixels(1)),
             revealed_texture_distance: self.model_texture.distance(&self.true_texture),
             episodes: self.episodes.len(),
@@ -241,6 +255,12 @@ mod tests {
 
     const SIZE: (usize, usize) = (32, 24);
 
+    /// One surface fills the picture, without its border.
+    fn facts(revealed: Vec<bool>) -> Facts {
+        let inside = |i: usize| i % SIZE.0 + 1 < SIZE.0 && i / SIZE.0 + 1 < SIZE.1;
+        Facts { same_surface: (0..revealed.len()).map(|i| [inside(i); 2]).collect(), revealed }
+    }
+
     fn picture(rgb: &[f32]) -> Picture<'_> {
         Picture::new(SIZE.0, SIZE.1, rgb)
     }
@@ -249,8 +269,8 @@ mod tests {
     fn errors_are_pooled_within_an_episode_and_decibels_averaged_over_episodes() {
         let black = vec![0.0; SIZE.0 * SIZE.1 * 3];
         let [weak, strong] = [0.1f32, 0.3].map(|v| vec![v; black.len()]);
-        let revealed = vec![false; SIZE.0 * SIZE.1];
-        let truth = Truth { picture: picture(&black), revealed: &revealed };
+        let facts = facts(vec![false; SIZE.0 * SIZE.1]);
+        let truth = Truth { picture: picture(&black), facts: &facts };
         let mut tally = Tally::default();
         assert_eq!(tally.entry(), None);
         tally.add(0, picture(&weak), truth);
@@ -272,22 +292,23 @@ mod tests {
         let half = truth_rgb.len() / 2;
         // Noise in the lower half alone, which is the revealed one.
         let model = [&truth_rgb[..half], &worse[half..]].concat();
-        let revealed: Vec<bool> = (0..SIZE.0 * SIZE.1).map(|i| i >= half / 3).collect();
+        let facts = facts((0..SIZE.0 * SIZE.1).map(|i| i >= half / 3).collect());
         let mut tally = Tally::default();
-        tally.add(3, picture(&model), Truth { picture: picture(&truth_rgb), revealed: &revealed });
+        tally.add(3, picture(&model), Truth { picture: picture(&truth_rgb), facts: &facts });
         let entry = tally.entry().unwrap();
         assert_eq!(entry.seen_psnr_db, Some(100.0));
         assert!(entry.revealed_psnr_db.unwrap() < 20.0 && entry.revealed_sharpness.unwrap() > 1.5);
         assert!(entry.revealed_texture_distance.unwrap() > 0.1);
         assert_eq!(entry.revealed_share, 0.5);
+        assert!(entry.texture_sharpness.unwrap() < entry.revealed_texture_sharpness.unwrap());
     }
 
     #[test]
     fn a_row_keeps_horizons_apart_and_json_has_them_by_number() {
         let truth_rgb = pattern(SIZE.0, SIZE.1);
         let worse = noisy(&truth_rgb, 0.3, 5);
-        let revealed = vec![true; SIZE.0 * SIZE.1];
-        let truth = Truth { picture: picture(&truth_rgb), revealed: &revealed };
+        let facts = facts(vec![true; SIZE.0 * SIZE.1]);
+        let truth = Truth { picture: picture(&truth_rgb), facts: &facts };
         let mut row = RowTally::new(RowKind::Autoregressive);
         for frame in 1..=16 {
             let model = if frame <= 8 { &truth_rgb } else { &worse };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::clip::Clip;
+use super::clip::{Clip, Facts};
 use super::play::{play, shown_rgb};
 use super::report::{StepsFigures, total_ms};
 use super::rows::{RowKind, WHOLE_FRAMES};
@@ -38,21 +38,21 @@ impl Steps {
         })
     }
 
-    /// Dreams the first frames of an episode. `revealed`: what the prompt did not show, by frame.
+    /// Dreams the first frames of an episode. `facts` by frame.
     pub(super) fn add(
         &mut self,
         number: usize,
         clip: &Clip,
-        revealed: &BTreeMap<usize, Vec<bool>>,
+        facts: &BTreeMap<usize, Facts>,
     ) -> Result<(), ModelError> {
         let kind = RowKind::Autoregressive;
         let last = clip.last.min(WHOLE_FRAMES);
         let (tally, frames_ms) = (&mut self.tally, &mut self.frames_ms);
         play(&mut self.model, clip, kind, None, last, &mut |frame, dreamed| {
             frames_ms.push(total_ms(&dreamed.times));
-            if let Some(revealed) = revealed.get(&frame).filter(|_| kind.needs(frame, last)) {
+            if let Some(facts) = facts.get(&frame).filter(|_| kind.needs(frame, last)) {
                 let rgb = shown_rgb(dreamed);
-                tally.add(number, frame, last, clip.picture(&rgb), clip.judged(frame, revealed));
+                tally.add(number, frame, last, clip.picture(&rgb), clip.judged(frame, facts));
             }
         })
     }

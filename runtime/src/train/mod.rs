@@ -1,6 +1,7 @@
 //! The trainer: episodes in, a model card with weights out; resumes after a kill at any moment.
 //!
-//! [`recipe`] says what to do, [`sample`] and [`loader`] draw conditions from episodes on threads of their own,
+//! [`recipe`] says what to do, [`sample`] and [`loader`] draw conditions from episodes on threads of their own, [`rollout`] those that
+//! come after the model's own pictures,
 //! [`optimizer`] is AdamW over one flat vector, [`state`] what is saved, [`trainer`] the loop, [`publish`]
 //! writes the finished model.
 
@@ -9,6 +10,7 @@ pub mod loss;
 pub mod optimizer;
 pub mod publish;
 pub mod recipe;
+pub mod rollout;
 pub mod sample;
 pub mod state;
 pub mod trainer;

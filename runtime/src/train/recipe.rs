@@ -45,6 +45,10 @@ pub struct Recipe {
     pub l1_weight: f64,
     /// Weight of the L1 term on finite differences, which keeps edges and texture.
     pub gradient_weight: f64,
+    /// Weight of the difference in strength of fine texture, patch by patch.
+    pub texture_weight: f64,
+    /// Share of samples whose past is the model's own output, as far as they come fast enough.
+    pub rollout_share: f64,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
     /// How samples are drawn.
@@ -97,6 +101,8 @@ impl Default for Recipe {
             bf16: true,
             l1_weight: 0.1,
             gradient_weight: 0.1,
+            texture_weight: 0.2,
+            rollout_share: 0.35,
             checkpoint_every_s: 120.0,
             sampling: Sampling::default(),
         }
@@ -242,6 +248,7 @@ impl Recipe {
             ("sampling.context_noise", s.context_noise),
             ("sampling.blank_condition", s.blank_condition),
             ("sampling.pure_noise", s.pure_noise),
+            ("rollout_share", self.rollout_share),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return wrong(field, value.to_string(), "it is a share, 0 to 1");

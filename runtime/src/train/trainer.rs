@@ -12,10 +12,11 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use super::loader::Loader;
-use super::loss::loss;
+use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
 use super::publish::{gather_looks, publish};
 use super::recipe::Recipe;
+use super::rollout::Rollouts;
 use super::sample::Sample;
 use super::state::{self, Ledger, StateError};
 use crate::card::CardError;
@@ -143,6 +144,14 @@ pub fn train(
     let loader =
         Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
             .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let card = recipe.out.join(format!("{}.world.ron", recipe.name));
+    let rollouts = (recipe.rollout_share > 0.0)
+        .then(|| {
+            let seed = recipe.seed ^ (ledger.runs << 16);
+            Rollouts::spawn(episodes.clone(), card, seed, recipe.sampling.keep_tints)
+        })
+        .transpose()
+        .map_err(|source| TrainError::Io { action: "start the rollout thread".into(), source })?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
     let mut shuffle: Vec<Sample> = Vec::with_capacity(SHUFFLE);
 
@@ -150,7 +159,17 @@ pub fn train(
     let (mut recent, mut recent_steps, mut bad_steps) = (0.0, 0u64, 0u32);
     let mut window = (Instant::now(), ledger.samples);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
-        let batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
+        let mut batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
+        if let Some(rollouts) = &rollouts {
+            for sample in &mut batch {
+                if rng.random_bool(recipe.rollout_share)
+                    && let Ok(own) = rollouts.samples.try_recv()
+                {
+                    // The other one is learnt from later.
+                    shuffle.push(std::mem::replace(sample, own));
+                }
+            }
+        }
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let learning_rate = learning_rate(recipe, optimizer.steps, done);
         let value =
@@ -288,7 +307,12 @@ fn step(
     let noise = target.f_randn_like()?;
     let noisy = target.f_add(&noise.f_sub(&target)?.f_mul(&levels)?)?;
     let predicted = net.forward(&noisy, &maps, &globals, &levels.f_view([count, 1])?)?;
-    let loss = loss(&predicted, &target, recipe.l1_weight, recipe.gradient_weight)?;
+    let weights = LossWeights {
+        l1: recipe.l1_weight,
+        gradient: recipe.gradient_weight,
+        texture: recipe.texture_weight,
+    };
+    let loss = loss(&predicted, &target, weights)?;
     loss.f_backward()?;
     let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
     let value = loss.f_double_value(&[])?;

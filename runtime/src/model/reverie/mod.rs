@@ -33,8 +33,8 @@ pub mod unet;
 use files::Loaded;
 use look::Looks;
 
-/// Trust in own pictures when exemplars are updated: a look settles in the first frames and then drifts slowly.
-const OWN_TRUST: f32 = 0.25;
+/// Trust in own pictures when exemplars are updated.
+const OWN_TRUST: f32 = 0.5;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -52,6 +52,7 @@ pub struct ReverieModel {
     view: Option<ShadowView>,
     candidates: Candidates,
     maps: Vec<f32>,
+    globals: [f32; GLOBALS],
     references: References,
     last_time_s: Option<f64>,
     exemplars: Exemplars,
@@ -91,6 +92,7 @@ impl ReverieModel {
             view: None,
             candidates: Candidates::default(),
             maps: Vec::new(),
+            globals: [0.0; GLOBALS],
             references: References::default(),
             last_time_s: None,
             exemplars: Exemplars::new(),
@@ -129,7 +131,7 @@ impl ReverieModel {
         trust: f32,
     ) -> Result<(), ModelError> {
         self.draw(request)?;
-        self.commit(request, rgb, trust);
+        self.commit(request, rgb, |_| trust);
         Ok(())
     }
 
@@ -150,6 +152,12 @@ impl ReverieModel {
         self.append(request, Some((truth, trust)))
     }
 
+    /// What the network was told for the last frame: condition maps (`height * width * CHANNELS`, interleaved) and
+    /// globals.
+    pub fn last_condition(&self) -> (&[f32], &[f32; GLOBALS]) {
+        (&self.maps, &self.globals)
+    }
+
     /// Dreams a frame; `instead` of it another picture may go into the past, with a trust.
     fn append(
         &mut self,
@@ -163,9 +171,9 @@ impl ReverieModel {
         }
         self.draw(request)?;
         let drawn = Instant::now();
-        let globals = self.condition(request);
+        self.globals = self.condition(request);
         let conditioned = Instant::now();
-        let rgb = self.denoise(&globals)?;
+        let rgb = self.denoise(&self.globals)?;
         let denoised = Instant::now();
         let count = rgb.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
@@ -173,8 +181,15 @@ impl ReverieModel {
             return Err(ModelError::NotANumber { count, request_id: request.id });
         }
         let rgba = Arc::new(to_rgba8(&rgb));
-        let (rgb, trust) = instead.unwrap_or((rgb, OWN_TRUST));
-        self.commit(request, rgb, trust);
+        match instead {
+            Some((truth, trust)) => self.commit(request, truth, |_| trust),
+            None => {
+                // What is known of a material stays: own pictures only fill in what was not.
+                let known = std::mem::take(&mut self.candidates.exemplar_confidence);
+                self.commit(request, rgb, |pixel| OWN_TRUST * (1.0 - known[pixel]));
+                self.candidates.exemplar_confidence = known;
+            }
+        }
         self.frames += 1;
         let finished_at = Instant::now();
         Ok(NeuralFrame {
@@ -218,9 +233,9 @@ impl ReverieModel {
         Ok(())
     }
 
-    fn commit(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: f32) {
+    fn commit(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: impl Fn(usize) -> f32) {
         let Some(view) = &self.view else { return };
-        self.exemplars.write(&view.maps, &rgb, &view.paint, |_| trust);
+        self.exemplars.write(&view.maps, &rgb, &view.paint, trust);
         let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
         self.references.commit(past, request.style);
         self.last_time_s = Some(request.snapshot.time_s);
