@@ -21,7 +21,7 @@ const MOST_WEIGHTS: i64 = (MAX_WEIGHTS_BYTES / 2) as i64;
 
 /// Sizes of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct UnetConfig {
     /// Of the three levels, at 1/2, 1/4 and 1/8 of the picture's size; multiples of 8.
     pub channels: [i64; 3],
