@@ -27,7 +27,9 @@ fn main() -> ExitCode {
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("reverie: {}", one_line(&error.to_string()));
+            // Faults of libtorch go on for pages; their first line says what is wrong.
+            let text = error.to_string();
+            eprintln!("reverie: {}", text.lines().next().unwrap_or("failed"));
             ExitCode::FAILURE
         }
     }
@@ -43,16 +45,6 @@ fn usage_fault(error: &clap::Error) -> String {
     let text = error.to_string();
     let fault = text.split("\n\nUsage:").next().unwrap_or(&text);
     let fault = fault.split("\n\nFor more information").next().unwrap_or(fault);
-    one_line(fault.trim_start_matches("error: "))
-}
-
-/// Faults of libraries may go on for pages: what matters comes first.
-fn one_line(fault: &str) -> String {
-    const MOST: usize = 600;
-    let words: Vec<&str> = fault.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    let words: Vec<&str> = fault.trim_start_matches("error: ").split_whitespace().collect();
+    words.join(" ")
 }

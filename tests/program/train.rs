@@ -124,6 +124,13 @@ fn data_that_cannot_be_used_is_one_line() {
     train(&cut, "minutes: 0.01").fails_with(&["frames.qoi.bin"]);
     assert!(names(&dir.join("run")).is_empty(), "{:?}", names(&dir.join("run")));
 
+    let mixed = dir.join("mixed");
+    copy_folder(episodes(), &mixed);
+    Program::new(&["record", "--seed", "9", "--episodes", "1", "--frames", "1", "--size", "48x32"])
+        .with("--out", &mixed)
+        .succeeds();
+    train(&mixed, "minutes: 0.5").fails_with(&["courtyard_0000009", "48×32", "64×40"]);
+
     let file = dir.join("file");
     fs::write(&file, "in the way").unwrap();
     train(episodes(), "minutes: 0.01").with("--out", &file).fails_with(&["file"]);

@@ -141,9 +141,15 @@ pub fn train(
     ledger.runs += 1;
     let looks = gather_looks(&episodes)?;
     let episodes = Arc::new(episodes);
-    let loader =
-        Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
-            .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let loader = Loader::spawn(
+        episodes.clone(),
+        &recipe.sampling,
+        recipe.seed,
+        ledger.runs,
+        recipe.loaders,
+        size,
+    )
+    .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let card = recipe.out.join(format!("{}.world.ron", recipe.name));
     let rollouts = (recipe.rollout_share > 0.0)
         .then(|| {
