@@ -80,10 +80,13 @@ impl RecordArgs {
         if self.frames == 0 || self.parts == 0 {
             return Err("--frames and --parts must be at least 1".into());
         }
+        let Some(end) = self.seed.checked_add(self.episodes) else {
+            return Err("--seed and --episodes together are too large".into());
+        };
         std::fs::create_dir_all(&self.out).map_err(|e| {
             format!("cannot create {}: {e}; choose another --out", self.out.display())
         })?;
-        let wanted: Vec<u64> = (self.seed..self.seed + self.episodes)
+        let wanted: Vec<u64> = (self.seed..end)
             .filter(|seed| seed % self.parts == self.part % self.parts)
             .filter(|seed| !self.out.join(name(*seed)).is_dir())
             .collect();

@@ -24,7 +24,8 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts `threads` loaders over `episodes`. `visit` continues the random sequence after a resume.
+    /// Starts `threads` loaders over `episodes`. `visit` continues the random sequence after a resume;
+    /// `size` is what all pictures must have, width and height.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -34,6 +35,7 @@ impl Loader {
         seed: u64,
         visit: u64,
         threads: usize,
+        size: (u32, u32),
     ) -> std::io::Result<Self> {
         let (send, samples) = bounded(QUEUE);
         let mut handles = Vec::new();
@@ -46,6 +48,7 @@ impl Loader {
                     let path = &episodes[rng.random_range(0..episodes.len())];
                     let mut open = true;
                     let drawn = Episode::open(path).and_then(|episode| {
+                        check_size(&episode, size)?;
                         draw_samples(&episode, &sampling, &mut rng, |sample| {
                             open = open && send.send(Ok(sample)).is_ok();
                         })
@@ -62,6 +65,18 @@ impl Loader {
         }
         Ok(Self { samples, threads: handles })
     }
+}
+
+fn check_size(episode: &Episode, size: (u32, u32)) -> Result<(), DataError> {
+    let (width, height) = (episode.header().width, episode.header().height);
+    if (width, height) == size {
+        return Ok(());
+    }
+    let reason = format!(
+        "{width}×{height} pixels, but the first episode has {}×{}; keep sizes in folders of their own",
+        size.0, size.1
+    );
+    Err(DataError::Malformed { path: episode.dir().to_owned(), reason })
 }
 
 impl Drop for Loader {

@@ -145,6 +145,16 @@ pub enum RecipeError {
         /// Where and why.
         source: Box<ron::error::SpannedError>,
     },
+    /// A network that cannot be built.
+    #[error("recipe {path}: network.{field} is {reason}")]
+    Network {
+        /// Which file.
+        path: PathBuf,
+        /// Which field of the network.
+        field: &'static str,
+        /// What it says, and what it may say.
+        reason: String,
+    },
     /// A value out of range.
     #[error("recipe {path}: {field} is {value}; {allowed}")]
     OutOfRange {
@@ -199,15 +209,36 @@ impl Recipe {
         if !["cpu", "cuda", "mps"].contains(&self.device.as_str()) {
             return wrong("device", self.device.clone(), "it must be cpu, cuda or mps");
         }
-        let network = &self.network;
-        if network.channels.iter().any(|c| *c < 8 || c % 8 != 0 || *c > 4096) {
-            return wrong(
-                "network.channels",
-                format!("{:?}", network.channels),
-                "each must be a multiple of 8",
-            );
+        // It becomes the name of a file that a card may name.
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
+            return wrong("name", format!("{:?}", self.name), "use letters, digits, `_` and `-`");
+        }
+        if let Some((field, reason)) = self.network.fault() {
+            return Err(RecipeError::Network { path: path.to_owned(), field, reason });
         }
         let s = &self.sampling;
+        for (field, value, most) in [
+            ("threads", self.threads, 1024),
+            ("loaders", self.loaders, 256),
+            ("sampling.per_visit", s.per_visit, 1000),
+            ("sampling.longest_stride", s.longest_stride, 1000),
+        ] {
+            // As threads, 0 means all cores, and as loaders one.
+            if value > most || (value == 0 && field.starts_with("sampling")) {
+                return wrong(field, value.to_string(), "it is too small or too large");
+            }
+        }
+        for (field, value) in [
+            ("weight_decay", self.weight_decay),
+            ("l1_weight", self.l1_weight),
+            ("gradient_weight", self.gradient_weight),
+            ("checkpoint_every_s", self.checkpoint_every_s),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return wrong(field, value.to_string(), "it must be 0 or positive");
+            }
+        }
         for (field, value) in [
             ("sampling.keep_tints", s.keep_tints),
             ("sampling.cold", s.cold),

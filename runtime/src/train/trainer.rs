@@ -112,7 +112,7 @@ pub struct Progress {
 
 /// Trains or resumes; returns the path of the model card.
 ///
-/// `report` is called every few steps. Setting `stop` saves and publishes what there is.
+/// `report` is called every few steps and at the end. Setting `stop` saves and publishes what there is.
 ///
 /// # Errors
 /// See [`TrainError`]; a state that was saved stays.
@@ -141,9 +141,15 @@ pub fn train(
     ledger.runs += 1;
     let looks = gather_looks(&episodes)?;
     let episodes = Arc::new(episodes);
-    let loader =
-        Loader::spawn(episodes.clone(), &recipe.sampling, recipe.seed, ledger.runs, recipe.loaders)
-            .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let loader = Loader::spawn(
+        episodes.clone(),
+        &recipe.sampling,
+        recipe.seed,
+        ledger.runs,
+        recipe.loaders,
+        size,
+    )
+    .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let card = recipe.out.join(format!("{}.world.ron", recipe.name));
     let rollouts = (recipe.rollout_share > 0.0)
         .then(|| {
@@ -213,7 +219,17 @@ pub fn train(
         }
     }
     state::save(&state_path, &optimizer, &ledger)?;
-    publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())
+    let card = publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())?;
+    let done = ledger.trained_s / (60.0 * recipe.minutes);
+    let before = ledger.losses.last().map_or(f64::NAN, |l| l.1);
+    report(&Progress {
+        loss: if recent_steps > 0 { recent / recent_steps as f64 } else { before },
+        learning_rate: learning_rate(recipe, optimizer.steps, done),
+        samples_per_s: (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64(),
+        done: done.min(1.0),
+        ledger,
+    });
+    Ok(card)
 }
 
 /// All episodes of the recipe, and the size that they share.

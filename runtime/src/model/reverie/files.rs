@@ -125,11 +125,8 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
         return Err(unsupported("a `unet-s` has three levels of channels and blocks".to_owned()));
     };
     let config = UnetConfig { channels, blocks, head_channels: a.head_channels };
-    if config.channels.iter().any(|c| *c < 8 || c % 8 != 0) || config.head_channels < 1 {
-        return Err(unsupported(format!(
-            "channels {:?} must be positive multiples of 8",
-            config.channels
-        )));
+    match config.fault() {
+        Some((field, reason)) => Err(unsupported(format!("architecture.{field} is {reason}"))),
+        None => Ok(config),
     }
-    Ok(config)
 }

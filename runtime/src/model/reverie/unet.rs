@@ -6,6 +6,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::layers::{Block, Conv, Linear, depth_to_space, space_to_depth};
 use crate::condition::{CANDIDATE_COUNT, CHANNELS, GLOBALS, PAINT};
+use crate::weights::MAX_WEIGHTS_BYTES;
 
 type Result<T> = std::result::Result<T, TchError>;
 
@@ -13,10 +14,14 @@ const GATES: i64 = CANDIDATE_COUNT as i64;
 /// What the gates lean to before training: paint, exemplars, last frame, older frames.
 const GATE_BIAS: [f32; CANDIDATE_COUNT] = [0.0, 1.0, 3.0, 1.5];
 const EMBEDDING: i64 = 128;
+const MOST_CHANNELS: i64 = 4096;
+const MOST_BLOCKS: i64 = 64;
+/// In bfloat16 no file could hold more.
+const MOST_WEIGHTS: i64 = (MAX_WEIGHTS_BYTES / 2) as i64;
 
 /// Sizes of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct UnetConfig {
     /// Of the three levels, at 1/2, 1/4 and 1/8 of the picture's size; multiples of 8.
     pub channels: [i64; 3],
@@ -29,6 +34,36 @@ pub struct UnetConfig {
 impl Default for UnetConfig {
     fn default() -> Self {
         Self { channels: [64, 96, 192], blocks: [1, 2, 2], head_channels: 32 }
+    }
+}
+
+impl UnetConfig {
+    /// The first field that no network can have, and what it may be. Cards and recipes are untrusted: a network
+    /// is built only of sizes that were checked.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let Self { channels, blocks, head_channels } = self;
+        if channels.iter().any(|c| *c < 8 || c % 8 != 0 || *c > MOST_CHANNELS) {
+            let reason = format!("each must be a multiple of 8 up to {MOST_CHANNELS}");
+            return Some(("channels", format!("{channels:?}; {reason}")));
+        }
+        if blocks.iter().any(|b| !(1..=MOST_BLOCKS).contains(b)) {
+            return Some(("blocks", format!("{blocks:?}; each must lie in 1 to {MOST_BLOCKS}")));
+        }
+        if !(1..=MOST_CHANNELS).contains(head_channels) {
+            let reason = format!("it must lie in 1 to {MOST_CHANNELS}");
+            return Some(("head_channels", format!("{head_channels}; {reason}")));
+        }
+        // A residual block has two convolutions 3×3; levels have their blocks twice.
+        let levels = channels.iter().zip(blocks).map(|(c, b)| 4 * b * c * c).sum::<i64>();
+        let weights = 9 * (levels + 2 * head_channels * head_channels);
+        if weights > MOST_WEIGHTS {
+            let reason = format!(
+                "with blocks {blocks:?} and head_channels {head_channels} these are {weights} weights, \
+                 at most {MOST_WEIGHTS} are possible"
+            );
+            return Some(("channels", format!("{channels:?}; {reason}")));
+        }
+        None
     }
 }
 

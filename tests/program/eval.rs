@@ -1,0 +1,81 @@
+//! `reverie eval`.
+
+use std::fs;
+use std::path::Path;
+
+use super::support::{
+    EVAL_SEED, Program, copy_folder, episode, episodes, eval_episodes, folder, json, names,
+    tiny_model,
+};
+
+fn eval(data: &Path, out: &Path) -> Program {
+    Program::new(&["eval", "--threads", "1", "--steps"])
+        .with("--data", data)
+        .with("--model", tiny_model())
+        .with("--out", out)
+}
+
+#[test]
+fn rows_horizons_and_pictures_are_told() {
+    let out = folder("eval").join("out");
+    let said = eval(eval_episodes(), &out).succeeds();
+    assert!(said.contains("autoregressive") && said.contains("warp_paint"), "{said}");
+
+    let figures = json(&out.join("eval.json"));
+    let number = |pointer: &str| {
+        let value = figures.pointer(pointer).and_then(|value| value.as_f64());
+        value.unwrap_or_else(|| panic!("no number at {pointer} in {figures:#}"))
+    };
+    for row in ["copy_last", "shadow_paint", "single_frame", "teacher_forced"] {
+        for figure in ["psnr_db", "ssim", "flip", "seen_psnr_db"] {
+            number(&format!("/rows/{row}/{figure}"));
+        }
+    }
+    for row in ["warp_paint", "autoregressive", "tint_withheld", "wrong_shadow"] {
+        for horizon in [1, 8] {
+            for figure in ["psnr_db", "ssim", "flip", "seen_psnr_db", "revealed_sharpness"] {
+                number(&format!("/rows/{row}/{horizon}/{figure}"));
+            }
+        }
+    }
+    // What the pictures are sure to obey, however small the network is.
+    let psnr_db = |row: &str| number(&format!("/rows/{row}/psnr_db"));
+    assert!(psnr_db("warp_paint/1") > psnr_db("warp_paint/8"));
+    assert!(psnr_db("warp_paint/1") > psnr_db("shadow_paint"));
+    assert!(psnr_db("autoregressive/8") > psnr_db("wrong_shadow/8") + 1.0);
+    let gain = psnr_db("autoregressive/8") - psnr_db("warp_paint/8");
+    assert!((number("/gain_over_warp_paint_db/8") - gain).abs() < 1e-6);
+
+    assert!(figures.pointer("/rows/autoregressive/16").is_none());
+    let notes = figures["notes"].to_string();
+    assert!(notes.contains("horizon 16 left out"), "{notes}");
+    for name in ["eval.json", "psnr.png", "strip_courtyard_1000000.png", "revealed.png"] {
+        assert!(names(&out).iter().any(|n| n == name), "no {name} in {:?}", names(&out));
+    }
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_one_line() {
+    let dir = folder("eval_faults");
+    let out = dir.join("out");
+    eval(episodes(), &out).fails_with(&["6 frames", "20"]);
+    eval(&dir.join("nowhere"), &out).fails_with(&["nowhere"]);
+    let empty = dir.join("empty");
+    fs::create_dir(&empty).unwrap();
+    eval(&empty, &out).fails_with(&["no episodes", "empty", "reverie record"]);
+    eval(episodes(), &out).with("--rows", "best").fails_with(&["best", "warp_paint"]);
+    eval(episodes(), &out).with("--episodes", "0").fails_with(&["0"]);
+
+    let old = dir.join("old");
+    copy_folder(eval_episodes(), &old);
+    let manifest = episode(&old, EVAL_SEED).join("episode.ron");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replacen("version: 1", "version: 99", 1)).unwrap();
+    eval(&old, &out).fails_with(&["courtyard_1000000", "version 99"]);
+    assert!(names(&out).is_empty(), "{:?}", names(&out));
+
+    let file = dir.join("file");
+    fs::write(&file, "in the way").unwrap();
+    eval(eval_episodes(), &file).fails_with(&["file", "--out"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
+}

@@ -1,0 +1,109 @@
+//! `reverie play --headless`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::support::{Program, SIZE, folder, json, names, tiny_model};
+
+/// Ahead, then a look to the right.
+const SCRIPT: &str = "(steps: [
+    (from_tick: 0, to_tick: 8, action: (walk: (0.0, 1.0))),
+    (from_tick: 8, to_tick: 12, action: (look: (0.1, 0.0))),
+])";
+
+/// Six pictures, and the summary.
+fn play(out: &Path, model: &Path, words: &[&str]) -> Value {
+    let mut program = Program::new(&["play", "--headless", "--lockstep", "--frames", "6"]);
+    for word in words {
+        program = program.word(word);
+    }
+    program.with("--size", SIZE).with("--model", model).with("--out", out).succeeds();
+    json(&out.join("summary.json"))
+}
+
+fn picture(out: &Path, index: u32) -> image::RgbImage {
+    image::open(out.join(format!("frame_{index:05}.png"))).unwrap().to_rgb8()
+}
+
+/// Mean and standard deviation of all values, 0 to 255.
+fn contrast(picture: &image::RgbImage) -> (f64, f64) {
+    let values = picture.as_raw();
+    let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64;
+    let square = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>();
+    (mean, (square / values.len() as f64).sqrt())
+}
+
+#[test]
+fn pictures_and_figures_are_written() {
+    let out = folder("play").join("out");
+    let summary = play(&out, tiny_model(), &["--seed", "5"]);
+    let mut expected: Vec<String> = (0..6).map(|i| format!("frame_{i:05}.png")).collect();
+    expected.push("summary.json".to_owned());
+    assert_eq!(names(&out), expected);
+    for index in 0..6 {
+        let picture = picture(&out, index);
+        assert_eq!(picture.dimensions(), (64, 40));
+        let (mean, spread) = contrast(&picture);
+        assert!(mean > 20.0 && spread > 8.0, "picture {index}: mean {mean}, spread {spread}");
+    }
+    assert_ne!(picture(&out, 0), picture(&out, 5), "nothing moves");
+
+    for key in ["model_fps", "display_fps", "first_frame_s", "seconds"] {
+        assert!(summary[key].as_f64().is_some_and(|v| v > 0.0), "{key} in {summary:#}");
+    }
+    assert_eq!(summary["model"], "tiny");
+    assert_eq!(summary["fallback_frames"], 0, "{summary:#}");
+    assert!(summary["frames"].as_u64().is_some_and(|v| v >= 6), "{summary:#}");
+    assert!(summary["physics_hash"].as_str().is_some_and(|v| v.len() == 16), "{summary:#}");
+    assert!(summary["last_failure"].is_null(), "{summary:#}");
+    for stage in ["raster", "condition", "denoise", "commit", "input_to_frame"] {
+        let at = |q: &str| summary["stages_ms"][stage][q].as_f64();
+        assert!(at("p50") > Some(0.0), "{stage} in {summary:#}");
+        assert!(at("p50") <= at("p95") && at("p95") <= at("p99"), "{stage} in {summary:#}");
+    }
+}
+
+#[test]
+fn a_seed_and_a_script_fix_the_pictures() {
+    let dir = folder("play_again");
+    let script = dir.join("walk.ron");
+    fs::write(&script, SCRIPT).unwrap();
+    let words = ["--seed", "5", "--script", script.to_str().unwrap()];
+    let runs = ["once", "again"].map(|name| play(&dir.join(name), tiny_model(), &words));
+    assert_eq!(runs[0]["physics_hash"], runs[1]["physics_hash"]);
+    for index in 0..6 {
+        let name = format!("frame_{index:05}.png");
+        let [once, again] = ["once", "again"].map(|run| fs::read(dir.join(run).join(&name)));
+        assert!(once.unwrap() == again.unwrap(), "{name} differs");
+    }
+
+    // The picture is a matter of the model, the world is not.
+    let paint = play(&dir.join("paint"), Path::new("paint"), &words);
+    assert_eq!(paint["physics_hash"], runs[0]["physics_hash"]);
+    assert_eq!(paint["physics_ticks"], runs[0]["physics_ticks"]);
+    assert_ne!(picture(&dir.join("paint"), 5), picture(&dir.join("once"), 5));
+    assert_eq!(paint["fallback_frames"], paint["frames"]);
+
+    let other = play(&dir.join("other"), Path::new("paint"), &["--seed", "6"]);
+    assert_ne!(other["physics_hash"], paint["physics_hash"]);
+}
+
+#[test]
+fn styles_prompts_and_the_ordinary_renderer_show() {
+    let dir = folder("play_styles");
+    let paint = Path::new("paint");
+    play(&dir.join("noon"), paint, &["--style", "noon"]);
+    play(&dir.join("night"), paint, &["--style", "night"]);
+    let mean = |name: &str| contrast(&picture(&dir.join(name), 5)).0;
+    assert!(mean("night") < 0.7 * mean("noon"), "{} and {}", mean("night"), mean("noon"));
+
+    let truth = play(&dir.join("truth"), paint, &["--conventional"]);
+    assert_ne!(picture(&dir.join("truth"), 5), picture(&dir.join("noon"), 5));
+    assert_eq!(truth["model_frames"], 0);
+
+    let prompt = dir.join("noon/frame_00005.png");
+    let words = ["--prompt", prompt.to_str().unwrap(), "--steps", "2"];
+    assert_eq!(play(&dir.join("prompted"), tiny_model(), &words)["model"], "tiny");
+}
