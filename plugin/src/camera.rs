@@ -121,13 +121,13 @@ impl fmt::Debug for NeuralModel {
     }
 }
 
-/// A path that exists in the working folder, or in the assets of the game, or as it was given.
+/// A path that exists in the working folder or its `assets`, in the assets of the game, or as it was given.
 fn found(path: &Path) -> PathBuf {
     if path.is_absolute() || path.exists() {
         return path.to_owned();
     }
     let base = FileAssetReader::get_base_path();
-    [base.join("assets").join(path), base.join(path)]
+    [Path::new("assets").join(path), base.join("assets").join(path), base.join(path)]
         .into_iter()
         .find(|candidate| candidate.exists())
         .unwrap_or_else(|| path.to_owned())

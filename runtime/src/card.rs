@@ -112,7 +112,7 @@ pub struct ModelCard {
 #[derive(Debug, Error)]
 pub enum CardError {
     /// The system refused.
-    #[error("cannot {action} the model card {}: {source}", path.display())]
+    #[error("cannot {action} the model card {}: {source}; check the path of the .world.ron file", path.display())]
     Io {
         /// What was tried, an infinitive.
         action: &'static str,

@@ -71,6 +71,14 @@ pub enum ModelError {
         /// Why.
         source: RequestFault,
     },
+    /// A picture for the past has another size than the model's.
+    #[error("a picture of {found} values was given where the model's have {expected}")]
+    PictureSize {
+        /// Values.
+        found: usize,
+        /// Values.
+        expected: usize,
+    },
     /// NaN or Inf in a picture; the model's past was forgotten.
     #[error(
         "the model produced {count} values that are not numbers in frame {request_id}; its past was reset"

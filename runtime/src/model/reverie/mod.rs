@@ -130,6 +130,11 @@ impl ReverieModel {
         rgb: Vec<f32>,
         trust: f32,
     ) -> Result<(), ModelError> {
+        let (width, height) = self.size();
+        let expected = 3 * width as usize * height as usize;
+        if rgb.len() != expected {
+            return Err(ModelError::PictureSize { found: rgb.len(), expected });
+        }
         self.draw(request)?;
         self.commit(request, rgb, |_| trust);
         Ok(())
