@@ -4,18 +4,17 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bevy::app::{App, PluginsState};
+use bevy::app::App;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
-use bevy::render::RenderPlugin;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
+use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::time::TimeUpdateStrategy;
-use bevy::window::ExitCondition;
-use bevy::winit::WinitPlugin;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::StyleWeights;
 use serde_json::json;
@@ -48,11 +47,7 @@ pub fn play(
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
     let mut app = app(args, style, script);
-    while app.plugins_state() == PluginsState::Adding {
-        bevy::tasks::tick_global_task_pools_on_main_thread();
-    }
-    app.finish();
-    app.cleanup();
+    prepare_to_step(&mut app);
 
     // Time stands still until there is something to see.
     app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::ZERO));
@@ -121,15 +116,8 @@ pub fn play(
 fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> App {
     let mut app = App::new();
     app.add_plugins(
-        DefaultPlugins
-            .set(WindowPlugin {
-                primary_window: None,
-                exit_condition: ExitCondition::DontExit,
-                ..default()
-            })
-            .set(RenderPlugin { synchronous_pipeline_compilation: true, ..default() })
-            .set(quiet_log())
-            .disable::<WinitPlugin>(),
+        // A player's renderer works beside the game; only recording must not.
+        headless().enable::<PipelinedRenderingPlugin>().set(quiet_log()),
     );
     let bot = script.is_none();
     add_game(&mut app, args.seed, style, bot);
