@@ -1,5 +1,6 @@
 //! The bridge between the game and the dream thread: states out, pictures in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,15 +10,20 @@ use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
 use reverie_runtime::request::DreamRequest;
+use reverie_runtime::{profile_scope, profile_wait};
 
 use crate::action::{ActionTally, PlayerAction};
 use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
+use crate::latency::{FrameMarks, RequestMarks, SourceMarks};
+use crate::pacing::{DreamShare, Pacing};
 use crate::shadow::ShadowReader;
 
 /// How often a failed model is built again.
 const RESTARTS: u32 = 3;
 /// A picture that takes longer in lockstep is given up.
 const LOCKSTEP_LIMIT: Duration = Duration::from_secs(30);
+/// Requests whose instants are known. One waits, one is dreamed; the rest were replaced.
+const REMEMBERED_REQUESTS: usize = 256;
 
 /// The newest picture of a neural camera, on the camera's entity.
 #[derive(Component, Debug, Clone, Default)]
@@ -38,6 +44,10 @@ pub struct Dream {
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
     waiting: ActionTally,
+    /// Instants of the last requests, by their number.
+    asked: VecDeque<(u64, RequestMarks)>,
+    /// Instants of the picture that was taken last.
+    shown: Option<SourceMarks>,
     /// As last read, once a frame.
     status: DreamStatus,
     reported: Reported,
@@ -52,15 +62,20 @@ struct Reported {
 }
 
 impl Dream {
-    fn start(camera: &NeuralCamera) -> std::io::Result<Self> {
+    fn start(camera: &NeuralCamera, share: DreamShare) -> std::io::Result<Self> {
         let model = camera.model.clone();
         let options = LoadOptions {
             seed: camera.seed,
             steps: camera.steps,
             prompt: camera.prompt.clone(),
-            threads: None,
+            threads: Some(share.threads),
         };
-        let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
+        let config = DreamConfig {
+            width: PAINT_SIZE.x,
+            height: PAINT_SIZE.y,
+            restarts: RESTARTS,
+            nice: share.nice,
+        };
         let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;
         Ok(Self {
             handle,
@@ -68,6 +83,8 @@ impl Dream {
             next_id: 1,
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
+            asked: VecDeque::new(),
+            shown: None,
             status: DreamStatus::default(),
             reported: Reported::default(),
         })
@@ -76,6 +93,41 @@ impl Dream {
     /// What the thread is doing: model, state, counts.
     pub fn status(&self) -> &DreamStatus {
         &self.status
+    }
+
+    /// Instants of the picture that was taken last.
+    pub(crate) fn shown(&self) -> Option<SourceMarks> {
+        self.shown
+    }
+
+    /// Hands a request over; its instants are kept until its picture comes.
+    fn ask(&mut self, request: DreamRequest, asked: RequestMarks) {
+        profile_scope!("request");
+        if self.asked.len() == REMEMBERED_REQUESTS {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((request.id, asked));
+        self.handle.request(request);
+    }
+
+    /// Takes the newest picture, if there is one; gives the number of the request that it answers.
+    fn take(&mut self, picture: &mut NeuralPicture) -> Option<u64> {
+        profile_scope!("publish");
+        let frame = self.handle.newest_frame()?;
+        let id = frame.request_id;
+        picture.serial += 1;
+        while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
+            self.asked.pop_front();
+        }
+        let asked = self.asked.front().filter(|(asked, _)| *asked == id);
+        self.shown = asked.map(|(_, asked)| SourceMarks {
+            serial: picture.serial,
+            asked: *asked,
+            times: frame.times,
+            finished: frame.finished_at,
+        });
+        picture.frame = Some(frame);
+        Some(id)
     }
 
     fn fits(&self, camera: &NeuralCamera) -> bool {
@@ -114,7 +166,9 @@ pub(crate) fn start_dreams(
     cameras: Query<(Entity, &NeuralCamera, Option<&Dream>), Changed<NeuralCamera>>,
     all: Query<(), With<NeuralCamera>>,
     orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
+    pacing: Option<Res<Pacing>>,
 ) {
+    let share = pacing.map(|pacing| *pacing).unwrap_or_default().settings().dream;
     for entity in &orphans {
         commands.entity(entity).remove::<(Dream, NeuralPicture)>();
     }
@@ -127,7 +181,7 @@ pub(crate) fn start_dreams(
         if dream.is_some_and(|dream| dream.fits(camera)) {
             continue;
         }
-        match Dream::start(camera) {
+        match Dream::start(camera, share) {
             Ok(dream) => {
                 commands.entity(entity).insert((dream, NeuralPicture::default()));
             }
@@ -147,18 +201,21 @@ pub(crate) fn tally_action(action: Res<PlayerAction>, mut dreams: Query<&mut Dre
 pub(crate) fn exchange(
     mut cameras: Query<(Entity, &mut NeuralCamera, &mut Dream, &mut NeuralPicture, &Camera)>,
     mut shadow: ShadowReader,
+    marks: Res<FrameMarks>,
 ) {
     for (entity, mut camera, mut dream, mut picture, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
         dream.report();
-        if let Some(frame) = dream.handle.newest_frame() {
-            show(&mut picture, frame);
-        }
+        dream.take(&mut picture);
         if !camera.enabled || !view.is_active {
             continue;
         }
-        let mut snapshot = match shadow.snapshot(entity) {
+        let snapshot = {
+            profile_scope!("shadow snapshot");
+            shadow.snapshot(entity)
+        };
+        let mut snapshot = match snapshot {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 warn_once!("no neural picture: {error}");
@@ -172,6 +229,7 @@ pub(crate) fn exchange(
         dream.waiting.merge(&std::mem::take(&mut dream.fresh));
         let id = dream.next_id;
         dream.next_id += 1;
+        let asked = marks.asked_now();
         let request = DreamRequest {
             id,
             snapshot: Arc::new(snapshot),
@@ -179,14 +237,15 @@ pub(crate) fn exchange(
             style: camera.style.normalized(),
             condition_strength: camera.condition_strength,
             reset: camera.reset,
-            input_at: Instant::now(),
+            input_at: asked.input,
+            requested_at: asked.sent,
         };
         if camera.reset {
             camera.bypass_change_detection().reset = false;
         }
-        dream.handle.request(request);
+        dream.ask(request, asked);
         if camera.pace == NeuralPace::Lockstep {
-            wait_for(&dream.handle, id, &mut picture);
+            wait_for(dream, id, &mut picture);
             dream.status = dream.handle.status();
         }
     }
@@ -211,20 +270,12 @@ fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPict
     snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
 }
 
-fn show(picture: &mut NeuralPicture, frame: NeuralFrame) {
-    picture.serial += 1;
-    picture.frame = Some(frame);
-}
-
-fn wait_for(handle: &DreamHandle, id: u64, picture: &mut NeuralPicture) {
+fn wait_for(dream: &mut Dream, id: u64, picture: &mut NeuralPicture) {
+    profile_wait!("lockstep picture");
     let give_up = Instant::now() + LOCKSTEP_LIMIT;
     while Instant::now() < give_up {
-        if let Some(frame) = handle.newest_frame() {
-            let answered = frame.request_id >= id;
-            show(picture, frame);
-            if answered {
-                return;
-            }
+        if dream.take(picture).is_some_and(|answered| answered >= id) {
+            return;
         }
         std::thread::sleep(Duration::from_micros(500));
     }

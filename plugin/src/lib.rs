@@ -27,6 +27,8 @@
 //! | [`dream`] | states out to the dream thread, pictures in |
 //! | [`view`] | the picture in place of the 3D passes |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
+//! | [`latency`] | from input to present, stage by stage; deadlines |
+//! | [`pacing`] | pipelining, presents, frame rate, and what the dream thread may take |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //!
 //! Order within a frame: intent in `FixedFirst`, the game in `FixedUpdate`, its sum per model frame in `FixedLast`;
@@ -37,8 +39,12 @@ pub mod action;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;
+pub mod latency;
 pub mod material;
 pub mod overlay;
+pub mod pacing;
+#[cfg(feature = "tracy")]
+mod profile;
 pub mod recorder;
 pub mod shadow;
 pub mod toggle;
@@ -61,6 +67,7 @@ pub mod prelude {
     };
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::material::NeuralMaterial;
+    pub use crate::pacing::Pacing;
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -70,13 +77,17 @@ pub struct ReveriePlugins;
 
 impl PluginGroup for ReveriePlugins {
     fn build(self) -> PluginGroupBuilder {
-        PluginGroupBuilder::start::<Self>()
+        let group = PluginGroupBuilder::start::<Self>()
             .add(shadow::ShadowPlugin)
             .add(action::ActionPlugin)
             .add(view::ViewPlugin)
             .add(diagnostics::DiagnosticsPlugin)
+            .add(latency::LatencyPlugin)
             .add(overlay::OverlayPlugin)
-            .add(NeuralCameraPlugin)
+            .add(NeuralCameraPlugin);
+        #[cfg(feature = "tracy")]
+        let group = group.add(profile::ProfilePlugin);
+        group
     }
 }
 
@@ -86,6 +97,7 @@ struct NeuralCameraPlugin;
 impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
+            .init_resource::<latency::FrameMarks>()
             .init_resource::<toggle::SideBySide>()
             .add_message::<camera::CameraCut>()
             .add_systems(Update, toggle::read_keys)
@@ -98,10 +110,12 @@ impl Plugin for NeuralCameraPlugin {
                         .before(CameraUpdateSystems)
                         .before(TransformSystems::Propagate),
                     (
+                        latency::end_simulation,
                         camera::cut,
                         dream::start_dreams,
                         dream::exchange,
                         view::choose_pass,
+                        latency::end_requests,
                         diagnostics::measure,
                     )
                         .chain()

@@ -8,6 +8,7 @@
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
 //!
 //! Nothing here knows Bevy. Without the feature `tch` the crate builds without libtorch: then the only model is
@@ -23,6 +24,8 @@ pub mod frame;
 pub mod material;
 pub mod model;
 pub mod paint;
+pub mod profile;
+pub mod quantiles;
 pub mod references;
 pub mod request;
 pub mod scene;

@@ -9,10 +9,12 @@ use bevy::render::render_resource::binding_types::{sampler, texture_2d, uniform_
 use bevy::render::render_resource::*;
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use bevy::render::view::ViewTarget;
+use reverie_runtime::profile_scope;
 
 use super::ViewReady;
 use super::extract::ViewPicture;
 use crate::camera::NeuralFilter;
+use crate::latency::RenderMarks;
 
 /// As `Present` in `view.wgsl`.
 #[derive(ShaderType, Clone, Copy, PartialEq, Default)]
@@ -132,8 +134,10 @@ pub(super) fn upload(
     device: Res<RenderDevice>,
     queue: Res<RenderQueue>,
     cache: Res<PipelineCache>,
+    marks: Res<RenderMarks>,
     mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, Option<&mut GpuPicture>)>,
 ) {
+    profile_scope!("upload");
     let Some(pipeline) = pipeline else { return };
     for (entity, picture, camera, have) in &mut views {
         let encode = camera.compositing_space == Some(CompositingSpace::Srgb) && !camera.hdr;
@@ -155,6 +159,7 @@ pub(super) fn upload(
             commands.entity(entity).insert(gpu);
         }
     }
+    marks.uploaded();
 }
 
 fn create(

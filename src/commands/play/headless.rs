@@ -8,12 +8,13 @@ use bevy::app::App;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::latency::{Deadlines, LatencyLog};
+use bevy_reverie::pacing::{Pacing, PacingSettings};
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::StyleWeights;
@@ -58,6 +59,7 @@ pub fn play(
     app.insert_resource(TimeUpdateStrategy::FixedTimesteps(TICKS_PER_FRAME));
     let writer = Writer::start(args.out.clone(), args.size)?;
     stats.start();
+    app.world_mut().resource_mut::<LatencyLog>().clear();
     let mut due = Instant::now();
     let mut written = 0;
     while written < args.frames {
@@ -88,6 +90,7 @@ pub fn play(
     let status =
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
+    let latency = world.resource::<LatencyLog>().summary(world.resource::<Deadlines>());
     let summary = stats.summary(&[
         ("physics_hash", json!(format!("{:016x}", hash.value))),
         ("physics_ticks", json!(hash.ticks)),
@@ -95,6 +98,9 @@ pub fn play(
         ("last_failure", json!(status.last_failure)),
         ("seed", json!(args.seed)),
         ("style", json!(args.style)),
+        ("pacing", json!(args.pacing.name())),
+        ("latency_ms", json!(latency.latency_ms)),
+        ("deadline_misses", json!(latency.deadline_misses)),
     ]);
     writer.finish()?;
     let path = args.out.join("summary.json");
@@ -115,10 +121,10 @@ pub fn play(
 
 fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> App {
     let mut app = App::new();
-    app.add_plugins(
-        // A player's renderer works beside the game; only recording must not.
-        headless().enable::<PipelinedRenderingPlugin>().set(quiet_log()),
-    );
+    // The loop above sets the pace.
+    let pacing = PacingSettings { max_display_hz: None, ..args.pacing().settings() };
+    app.add_plugins(Pacing::Custom(pacing).of(headless().set(quiet_log())));
+    app.insert_resource(Deadlines { display_period: FRAME, ..Deadlines::default() });
     let bot = script.is_none();
     add_game(&mut app, args.seed, style, bot);
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use bevy::log::{Level, LogPlugin};
 use bevy::prelude::*;
-use bevy::window::{PresentMode, WindowResolution};
+use bevy::window::WindowResolution;
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::pacing::{Pacing, PacingSettings};
 use reverie_runtime::model::{LoadOptions, load_model};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
@@ -64,9 +65,36 @@ pub struct PlayArgs {
     /// Headless: every picture waits for its own neural frame, so that a seed always gives the same pictures.
     #[arg(long)]
     lockstep: bool,
+    /// Least delay, or most frames.
+    #[arg(long, value_enum, default_value_t = PacingPreset::LowLatency)]
+    pacing: PacingPreset,
+    /// Threads of the model; the pacing's own number if not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    dream_threads: Option<u8>,
+    /// How far the model stands back behind the game when cores are short, 0 to 19; the pacing's own number if not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=19))]
+    dream_nice: Option<u8>,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// Presets of [`Pacing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PacingPreset {
+    /// The picture shows the player's hand as soon as possible.
+    LowLatency,
+    /// As many frames as possible, each a frame later.
+    Throughput,
+}
+
+impl PacingPreset {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LowLatency => "low-latency",
+            Self::Throughput => "throughput",
+        }
+    }
 }
 
 impl PlayArgs {
@@ -101,6 +129,21 @@ impl PlayArgs {
         Ok(())
     }
 
+    fn pacing(&self) -> Pacing {
+        let preset = match self.pacing {
+            PacingPreset::LowLatency => Pacing::LowLatency,
+            PacingPreset::Throughput => Pacing::Throughput,
+        };
+        if (self.dream_threads, self.dream_nice) == (None, None) {
+            return preset;
+        }
+        let mut settings: PacingSettings = preset.settings();
+        let share = &mut settings.dream;
+        share.threads = self.dream_threads.map_or(share.threads, usize::from);
+        share.nice = self.dream_nice.unwrap_or(share.nice);
+        Pacing::Custom(settings)
+    }
+
     fn camera(&self, style: StyleWeights) -> NeuralCamera {
         let model = match self.model.as_str() {
             "paint" => NeuralModel::ShadowPaint,
@@ -126,20 +169,19 @@ impl PlayArgs {
         let window = Window {
             title: "Reverie".to_owned(),
             resolution: WindowResolution::new(self.size.0, self.size.1),
-            present_mode: PresentMode::AutoVsync,
             ..Window::default()
         };
         let neural = self.camera(style);
         let mut app = App::new();
         app.add_plugins(
-            DefaultPlugins
+            self.pacing().of(DefaultPlugins
                 .set(WindowPlugin { primary_window: Some(window), ..default() })
-                .set(quiet_log()),
+                .set(quiet_log())),
         );
         add_game(&mut app, self.seed, style, false);
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
             .insert_resource(Intended(neural))
-            .add_systems(Update, (mark_camera, keys, pace_display))
+            .add_systems(Update, (mark_camera, keys))
             .run();
         Ok(())
     }
@@ -203,13 +245,4 @@ fn keys(
     if keys.just_pressed(KeyCode::Escape) {
         exit.write(AppExit::Success);
     }
-}
-
-/// A display without vertical sync would take all cores from the model: 60 frames a second are enough.
-fn pace_display(mut last: Local<Option<std::time::Instant>>) {
-    let frame = std::time::Duration::from_micros(16_600);
-    if let Some(spare) = last.and_then(|last| frame.checked_sub(last.elapsed())) {
-        std::thread::sleep(spare);
-    }
-    *last = Some(std::time::Instant::now());
 }
