@@ -30,6 +30,7 @@
 //! | [`latency`] | from input to present, stage by stage; deadlines |
 //! | [`pacing`] | pipelining, presents, frame rate, and what the dream thread may take |
 //! | [`recorder`] | episodes for training, from any Bevy game |
+//! | [`sketch`] | from a drawing to the plan of a level, as plain data |
 //!
 //! Order within a frame: intent in `FixedFirst`, the game in `FixedUpdate`, its sum per model frame in `FixedLast`;
 //! in `PostUpdate`, after transforms are propagated, the newest picture is taken, the state is sent, and the camera's
@@ -47,6 +48,7 @@ pub mod pacing;
 mod profile;
 pub mod recorder;
 pub mod shadow;
+pub mod sketch;
 pub mod toggle;
 mod twin;
 pub mod view;
