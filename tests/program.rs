@@ -17,5 +17,7 @@ mod play;
 mod record;
 #[path = "program/support.rs"]
 mod support;
+#[path = "program/tracing.rs"]
+mod tracing;
 #[path = "program/train.rs"]
 mod train;
