@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`camera`] | [`NeuralCamera`](camera::NeuralCamera), its model, style, pace; camera cuts |
 //! | [`material`] | what a body is made of |
+//! | [`memory`] | what surfaces look like, kept, saved with the level, and forgotten |
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
@@ -42,6 +43,7 @@ pub mod diagnostics;
 pub mod dream;
 pub mod latency;
 pub mod material;
+pub mod memory;
 pub mod overlay;
 pub mod pacing;
 #[cfg(feature = "tracy")]
@@ -69,6 +71,7 @@ pub mod prelude {
     };
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::material::NeuralMaterial;
+    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
     pub use crate::pacing::Pacing;
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
@@ -101,7 +104,12 @@ impl Plugin for NeuralCameraPlugin {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<latency::FrameMarks>()
             .init_resource::<toggle::SideBySide>()
+            .init_resource::<memory::MemoryJobs>()
             .add_message::<camera::CameraCut>()
+            .add_message::<memory::ForgetSurface>()
+            .add_message::<memory::SaveMemory>()
+            .add_message::<memory::LoadMemory>()
+            .add_message::<memory::MemoryFileDone>()
             .add_systems(Update, toggle::read_keys)
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
@@ -114,6 +122,7 @@ impl Plugin for NeuralCameraPlugin {
                     (
                         latency::end_simulation,
                         camera::cut,
+                        (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
                         view::choose_pass,
