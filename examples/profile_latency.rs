@@ -1,8 +1,7 @@
 //! Where the time goes from input to present: a scripted minute in the courtyard, then the table of stages.
 //!
-//! `cargo run --example profile_latency -- [--seconds 60] [--pacing low-latency|throughput] [--headless]
-//! [--conventional] [--picture FILE]`; a window with the HUD where there is a display. With `--features tracy` besides, `cargo xtask trace` or Tracy's profiler
-//! shows the same run on a time line; see `docs/PROFILING.md`.
+//! `cargo run --example profile_latency -- --help`; a window with the HUD, or none with `--headless`. With
+//! `--features tracy` besides, the same run on a time line: `docs/PROFILING.md`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::view::screenshot::{Screenshot, save_to_disk};
+use bevy_reverie::action::ScriptStep;
 use bevy_reverie::latency::{Deadlines, LatencyLog};
 use bevy_reverie::overlay::NeuralHud;
 use bevy_reverie::prelude::*;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::record::{Record, Times};
+use super::record::{Location, Record, Times};
 use super::wire::query;
 
-/// Zones of a thread that are shown: those that took longest.
-const MOST_ZONES: usize = 12;
+/// Spans of Bevy that are shown of a thread, those that took longest; our own zones are all shown.
+const MOST_SPANS: usize = 10;
 
 /// Everything, for a terminal.
 pub fn text(record: &Record) -> String {
@@ -21,7 +21,7 @@ fn write(record: &Record, out: &mut String) -> std::fmt::Result {
     let ms = |ticks: i64| ticks as f64 * record.tick_ns / 1e6;
     writeln!(out, "{} items", record.items)?;
 
-    writeln!(out, "\n{:<44} {:>8} {:>10} {:>10}", "frames", "count", "mean ms", "max ms")?;
+    heading(out, "frames")?;
     for (address, times) in &record.frames {
         let name = match address {
             0 => "(primary)".to_owned(),
@@ -30,36 +30,31 @@ fn write(record: &Record, out: &mut String) -> std::fmt::Result {
         row(out, &name, times, &ms)?;
     }
 
-    // One location can be in several records, and several locations can have one name.
-    let mut threads: BTreeMap<String, BTreeMap<String, Times>> = BTreeMap::new();
+    // Several locations can have one name. Places in the source are ours; Bevy's spans bring their names along.
+    let mut threads: BTreeMap<String, BTreeMap<(bool, String), Times>> = BTreeMap::new();
     for ((thread, location), times) in &record.zones {
         let zones = threads.entry(record.thread_name(*thread)).or_default();
-        let sum = zones.entry(record.zone_name(location)).or_default();
+        let span = matches!(location, Location::Named(_));
+        let sum = zones.entry((span, record.zone_name(location))).or_default();
         sum.count += times.count;
         sum.total += times.total;
         sum.max = sum.max.max(times.max);
     }
     for (thread, zones) in &threads {
-        writeln!(
-            out,
-            "\n{:<44} {:>8} {:>10} {:>10}",
-            format!("zones of {thread}"),
-            "count",
-            "mean ms",
-            "max ms"
-        )?;
+        heading(out, &format!("zones of {thread}"))?;
         let mut zones: Vec<_> = zones.iter().collect();
-        zones.sort_by_key(|(_, times)| std::cmp::Reverse(times.total));
-        for (name, times) in zones.iter().take(MOST_ZONES) {
+        zones.sort_by_key(|((span, _), times)| (*span, std::cmp::Reverse(times.total)));
+        let ours = zones.iter().filter(|((span, _), _)| !span).count();
+        for ((_, name), times) in zones.iter().take(ours + MOST_SPANS) {
             row(out, name, times, &ms)?;
         }
-        if let Some(more) = zones.len().checked_sub(MOST_ZONES).filter(|more| *more > 0) {
-            writeln!(out, "… and {more} more")?;
+        if zones.len() > ours + MOST_SPANS {
+            writeln!(out, "… and {} spans more", zones.len() - ours - MOST_SPANS)?;
         }
     }
 
     if !record.gpu_zones.is_empty() {
-        writeln!(out, "\n{:<44} {:>8} {:>10} {:>10}", "GPU zones", "count", "mean ms", "max ms")?;
+        heading(out, "GPU zones")?;
         for (name, times) in &record.gpu_zones {
             row(out, name, times, &|ns| ns as f64 / 1e6)?;
         }
@@ -77,6 +72,10 @@ fn write(record: &Record, out: &mut String) -> std::fmt::Result {
     }
     let (count, width, height) = record.images;
     writeln!(out, "\n{count} pictures of frames, the last {width}×{height}")
+}
+
+fn heading(out: &mut String, title: &str) -> std::fmt::Result {
+    writeln!(out, "\n{title:<44} {:>8} {:>10} {:>10}", "count", "mean ms", "max ms")
 }
 
 fn row(out: &mut String, name: &str, times: &Times, ms: &dyn Fn(i64) -> f64) -> std::fmt::Result {
