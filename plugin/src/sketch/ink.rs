@@ -163,18 +163,30 @@ pub(super) fn part(page: &RgbImage, legend: &Legend, noise: f32, rim: Option<&Ma
 
 /// The largest value within a square of `2 * reach + 1` pixels.
 fn local_max(values: &Raster<f32>, reach: usize) -> Raster<f32> {
-    let along = |values: &Raster<f32>| {
-        let mut most = values.clone();
-        for y in 0..values.height {
-            let row = values.row(y);
-            for x in 0..row.len() {
-                let near = &row[x.saturating_sub(reach)..(x + reach + 1).min(row.len())];
-                most.data[y * row.len() + x] = near.iter().copied().fold(0.0, f32::max);
+    let (width, height) = (values.width, values.height);
+    let mut across = values.clone();
+    for y in 0..height {
+        let row = values.row(y);
+        let Some(most) = across.data.get_mut(y * width..(y + 1) * width) else { continue };
+        for shift in 1..=reach.min(width) {
+            for (most, beside) in most.iter_mut().zip(row.iter().skip(shift)) {
+                *most = most.max(*beside);
+            }
+            for (most, beside) in most.iter_mut().skip(shift).zip(row) {
+                *most = most.max(*beside);
             }
         }
-        most
-    };
-    along(&along(values).transposed()).transposed()
+    }
+    let mut all = across.clone();
+    for y in 0..height {
+        let Some(most) = all.data.get_mut(y * width..(y + 1) * width) else { continue };
+        for other in y.saturating_sub(reach)..(y + reach + 1).min(height) {
+            for (most, beside) in most.iter_mut().zip(across.row(other)) {
+                *most = most.max(*beside);
+            }
+        }
+    }
+    all
 }
 
 /// Keeps what hangs together with a pixel as dark as `least`.
