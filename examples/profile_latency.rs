@@ -28,30 +28,29 @@ struct Options {
     /// Length of the measurement.
     #[arg(long, default_value_t = if std::env::var_os("CI").is_some() { 5 } else { 60 })]
     seconds: u64,
-    /// `low-latency` or `throughput`.
-    #[arg(long, default_value = "low-latency", value_parser = pacing)]
-    pacing: Pacing,
+    /// `Pacing::Throughput` instead of `Pacing::LowLatency`.
+    #[arg(long)]
+    throughput: bool,
     /// Into a picture instead of a window; needs no display.
     #[arg(long)]
     headless: bool,
-    /// The ordinary passes instead of a neural picture.
+    /// How far the dream thread stands back, 0 to 19.
     #[arg(long)]
-    conventional: bool,
+    nice: Option<u8>,
+    /// Threads of the model.
+    #[arg(long)]
+    threads: Option<usize>,
     /// Saves the last picture of the window here.
     #[arg(long)]
     picture: Option<PathBuf>,
 }
 
-fn pacing(name: &str) -> Result<Pacing, String> {
-    match name {
-        "low-latency" => Ok(Pacing::LowLatency),
-        "throughput" => Ok(Pacing::Throughput),
-        _ => Err("choose low-latency or throughput".to_owned()),
-    }
-}
-
 fn main() -> AppExit {
     let options = <Options as clap::Parser>::parse();
+    let preset = if options.throughput { Pacing::Throughput } else { Pacing::LowLatency };
+    let mut pacing = preset.settings();
+    pacing.dream.nice = options.nice.unwrap_or(pacing.dream.nice);
+    pacing.dream.threads = options.threads.unwrap_or(pacing.dream.threads);
     let window = Window { title: "Latency".into(), resolution: (640, 360).into(), ..default() };
     let plugins = if options.headless {
         headless()
@@ -60,7 +59,7 @@ fn main() -> AppExit {
     };
     let log = LogPlugin { filter: "error,bevy_reverie=info".into(), ..default() };
     let mut app = App::new();
-    app.add_plugins(options.pacing.of(plugins.set(log)));
+    app.add_plugins(Pacing::Custom(pacing).of(plugins.set(log)));
     if options.headless {
         app.add_plugins(ScheduleRunnerPlugin::run_loop(Duration::ZERO));
     }
@@ -90,8 +89,7 @@ fn open_the_dream(
     cameras: Query<Entity, (With<CourtyardCamera>, Without<NeuralCamera>)>,
 ) {
     for camera in &cameras {
-        let neural = NeuralCamera::new("models/courtyard.world.ron");
-        commands.entity(camera).insert(NeuralCamera { enabled: !options.conventional, ..neural });
+        commands.entity(camera).insert(NeuralCamera::new("models/courtyard.world.ron"));
         if options.headless {
             let image = Image::new_target_texture(640, 360, TextureFormat::Rgba8UnormSrgb, None);
             commands.entity(camera).insert(RenderTarget::Image(images.add(image).into()));
