@@ -187,7 +187,7 @@ impl RecordArgs {
                 lockstep: true,
                 ..RecorderPlugin::default()
             })
-            .add_plugins(CourtyardPlugin { seed, style: None, bot: true, draw: true });
+            .add_plugins(CourtyardPlugin { seed, bot: true, ..CourtyardPlugin::default() });
         app
     }
 
