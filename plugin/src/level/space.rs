@@ -9,7 +9,7 @@ use super::{Level, LevelBody, Role};
 /// A player keeps this far from walls when put somewhere, metres.
 const MARGIN_M: f32 = 0.03;
 /// Places are looked for this far from where a player would like to stand, metres.
-const SEARCH_M: f32 = 40.0;
+const SEARCH_M: f32 = 12.0;
 const SEARCH_STEP_M: f32 = 0.2;
 
 /// Distance from a point to a body's surface, metres; 0 inside. Of a mesh, to the box around it.
