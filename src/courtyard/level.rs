@@ -46,10 +46,6 @@ pub struct Changed {
 
 /// Removes what stands and builds a level, its open colours drawn from the seed.
 pub fn enter_level(world: &mut World, level: Arc<Level>, seed: u64) {
-    let settings = world.resource::<CourtyardSettings>().style;
-    if settings.is_none() {
-        world.resource_mut::<CourtyardStyle>().weights = level.style;
-    }
     spawn::build(world, Layout::of_level(&level, seed));
     if world.contains_resource::<walker::Walker>() {
         world.insert_resource(walker::Walker::new(&level));

@@ -159,7 +159,10 @@ impl Plugin for CourtyardPlugin {
                 first_level: self.level.clone(),
             })
             .insert_resource(CourtyardStyle {
-                weights: self.style.unwrap_or_default(),
+                weights: self
+                    .style
+                    .or(self.level.as_ref().map(|level| level.style))
+                    .unwrap_or_default(),
                 sun_direction: reverie_runtime::request::DEFAULT_SUN_DIRECTION,
             })
             .init_resource::<PlayerAction>()
