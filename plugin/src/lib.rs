@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`camera`] | [`NeuralCamera`](camera::NeuralCamera), its model, style, pace; camera cuts |
 //! | [`material`] | what a body is made of |
+//! | [`memory`] | what surfaces look like, kept, saved with the level, and forgotten |
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
@@ -41,6 +42,7 @@ pub mod diagnostics;
 pub mod dream;
 pub mod level;
 pub mod material;
+pub mod memory;
 pub mod overlay;
 pub mod recorder;
 pub mod shadow;
@@ -66,6 +68,7 @@ pub mod prelude {
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
+    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -92,7 +95,12 @@ impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<toggle::SideBySide>()
+            .init_resource::<memory::MemoryJobs>()
             .add_message::<camera::CameraCut>()
+            .add_message::<memory::ForgetSurface>()
+            .add_message::<memory::SaveMemory>()
+            .add_message::<memory::LoadMemory>()
+            .add_message::<memory::MemoryFileDone>()
             .add_systems(Update, toggle::read_keys)
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
@@ -104,6 +112,7 @@ impl Plugin for NeuralCameraPlugin {
                         .before(TransformSystems::Propagate),
                     (
                         camera::cut,
+                        (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
                         view::choose_pass,
