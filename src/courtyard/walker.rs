@@ -46,24 +46,26 @@ impl Walker {
 
     /// A bot that is somewhere in a level.
     pub fn from_place(level: &Level, here_m: Vec3) -> Self {
-        let ground = Ground::new(level);
         let goal_m = level.goal_m.map(|goal| goal.xz());
-        let mut walker = Self {
+        let (ground, way) = match goal_m {
+            Some(goal_m) => Ground::with_way(level, here_m.xz(), goal_m, AT_GOAL_M),
+            None => (Ground::new(level), None),
+        };
+        Self {
             ground,
             goal_m,
-            way: Vec::new(),
+            way: way.unwrap_or_default(),
             next: 0,
             tick: 0,
             seen_at: Vec2::INFINITY,
             freeing: 0,
             tries: 0,
-        };
-        walker.plan(here_m.xz());
-        walker
+        }
     }
 
-    fn plan(&mut self, from_m: Vec2) {
-        let way = self.goal_m.and_then(|goal| self.ground.route(from_m, goal, AT_GOAL_M));
+    /// Another way, from here.
+    fn plan(&mut self, here_m: Vec2) {
+        let way = self.goal_m.and_then(|goal| self.ground.route(here_m, goal, AT_GOAL_M));
         self.way = way.unwrap_or_default();
         self.next = 0;
     }
@@ -75,7 +77,7 @@ impl Walker {
 
     /// Whether there is some way left to go.
     pub fn is_on_its_way(&self) -> bool {
-        self.next < self.way.len()
+        !self.way.is_empty()
     }
 
     /// What to do this tick, with the soles at `feet_m`.
@@ -90,12 +92,10 @@ impl Walker {
             }
             self.seen_at = here;
         }
-        while self.way.get(self.next).is_some_and(|p| p.xz().distance(here) < AHEAD_M) {
+        while self.next + 1 < self.way.len() && self.way[self.next].xz().distance(here) < AHEAD_M {
             self.next += 1;
         }
-        let Some(target) = self.way.get(self.next).or(self.way.last()) else {
-            return PlayerAction::default();
-        };
+        let Some(target) = self.way.get(self.next) else { return PlayerAction::default() };
         let mut wish = (target.xz() - here).normalize_or_zero();
         let mut jump = false;
         if self.freeing > 0 {

@@ -50,7 +50,9 @@ use serde::{Deserialize, Serialize};
 pub use body::{LevelBody, Role};
 pub use file::{LEVEL_VERSION, LevelError, LevelFault, MAX_BODIES, MAX_MOVABLE};
 pub use source::{LevelSource, SourceError, Sourced};
-pub use spawn::{LevelChanged, LevelFile, LevelNotice, LevelPart, LevelPlugin, LevelRoot};
+pub use spawn::{
+    LevelChanged, LevelFile, LevelNotice, LevelPart, LevelParts, LevelPlugin, LevelRoot, PartOf,
+};
 
 /// One level. The same content always builds the same world.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,14 +11,14 @@ use reverie_guard::expected::Shape;
 use super::player_size::{HEIGHT_M, RADIUS_M, STEP_M};
 use super::{Level, LevelBody, Role};
 
-/// Edge of a cell where the level is small enough, metres.
-const CELL_M: f32 = 0.1;
+/// Edge of a cell where the level is small enough, metres: of comfortable ways, and of tight ones.
+const CELL_M: [f32; 2] = [0.1, 0.04];
 /// Cells along the longer side at most.
-const MAX_SIDE: f32 = 800.0;
+const MAX_SIDE: [f32; 2] = [800.0, 1600.0];
 /// A player's axis stays this far from walls, metres: the capsule and the character controller's offset.
-const REACH_M: f32 = RADIUS_M + 0.035;
+const REACH_M: [f32; 2] = [RADIUS_M + 0.035, RADIUS_M + 0.021];
 /// Within this of a wall a way costs more, metres.
-const NEAR_M: f32 = REACH_M + 0.3;
+const NEAR_M: f32 = RADIUS_M + 0.335;
 /// Platforms higher than this are no ground, metres.
 const HIGHEST_M: f32 = 1.6;
 
@@ -36,21 +36,31 @@ struct Place {
 #[derive(Debug, Clone)]
 pub struct Ground {
     cell_m: f32,
+    reach_m: f32,
     low_m: Vec2,
     size: IVec2,
     places: Vec<Place>,
 }
 
 impl Ground {
-    /// Looks over all bodies of a level. Movable ones are in the way but can be pushed.
+    /// Looks over all bodies of a level, with some room to spare. Movable ones are in the way but can be pushed.
     pub fn new(level: &Level) -> Self {
+        Self::of_kind(level, 0)
+    }
+
+    /// The same to a hand's breadth: for openings that a player just fits through. Takes some times as long.
+    pub fn tight(level: &Level) -> Self {
+        Self::of_kind(level, 1)
+    }
+
+    fn of_kind(level: &Level, kind: usize) -> Self {
         let (low, high) = level.bounds_m();
         let extent = (high - low).xz();
-        let cell_m = CELL_M.max(extent.max_element() / MAX_SIDE);
+        let cell_m = CELL_M[kind].max(extent.max_element() / MAX_SIDE[kind]);
         let size = (extent / cell_m).ceil().as_ivec2() + IVec2::ONE;
         let empty = Place { height_m: f32::NEG_INFINITY, blocked: false, cost: 1.0 };
         let places = vec![empty; (size.x * size.y) as usize];
-        let mut ground = Self { cell_m, low_m: low.xz(), size, places };
+        let mut ground = Self { cell_m, reach_m: REACH_M[kind], low_m: low.xz(), size, places };
         for body in level.bodies.iter().filter(|body| carries(body)) {
             ground.raise(body);
         }
@@ -58,6 +68,22 @@ impl Ground {
             ground.obstruct(body);
         }
         ground
+    }
+
+    /// The ground of a level, and the way over it to a goal: a comfortable one if there is any, else a tight one.
+    pub fn with_way(
+        level: &Level,
+        from_m: Vec2,
+        to_m: Vec2,
+        within_m: f32,
+    ) -> (Self, Option<Vec<Vec3>>) {
+        let wide = Self::new(level);
+        if let Some(way) = wide.route(from_m, to_m, within_m) {
+            return (wide, Some(way));
+        }
+        let tight = Self::tight(level);
+        let way = tight.route(from_m, to_m, within_m);
+        (tight, way)
     }
 
     fn centre_m(&self, cell: IVec2) -> Vec2 {
@@ -97,7 +123,8 @@ impl Ground {
     }
 
     fn obstruct(&mut self, body: &LevelBody) {
-        let margin_m = if body.movable { REACH_M } else { NEAR_M };
+        let reach_m = self.reach_m;
+        let margin_m = if body.movable { reach_m } else { NEAR_M };
         for cell in self.around(body, margin_m) {
             let (centre, Some(index)) = (self.centre_m(cell), self.index(cell)) else { continue };
             let place = &mut self.places[index];
@@ -115,7 +142,7 @@ impl Ground {
             }
             if body.movable {
                 place.cost = place.cost.max(8.0);
-            } else if distance < if wet { 0.1 } else { REACH_M } {
+            } else if distance < if wet { 0.1 } else { reach_m } {
                 place.blocked = true;
             } else {
                 place.cost = place.cost.max(1.8);
@@ -358,8 +385,10 @@ mod tests {
 
     #[test]
     fn a_gap_that_is_too_narrow_is_no_way() {
-        let ground = Ground::new(&two_rooms(0.5));
-        assert!(ground.route(Vec2::new(1.0, 3.0), Vec2::new(7.0, 3.0), 0.2).is_none());
+        let found = |ground: Ground| ground.route(Vec2::new(1.0, 3.0), Vec2::new(7.0, 3.0), 0.2);
+        assert!(found(Ground::tight(&two_rooms(0.5))).is_none());
+        assert!(found(Ground::new(&two_rooms(0.69))).is_none());
+        assert!(found(Ground::tight(&two_rooms(0.69))).is_some(), "just wide enough");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Levels as entities: one component on a root, a child per body, and the least change when the level changes.
+//! Levels as entities: one component on a root, an entity per body, and the least change when the level changes.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,12 +13,11 @@ use super::source::LevelSource;
 use super::watch::{FileWatch, News};
 use super::{Level, LevelBody, Role, body};
 
-/// A level that stands in the world; its bodies are this entity's children.
+/// A level that stands in the world; its bodies are [`PartOf`] this entity, and go with it.
 ///
 /// Put another level into it and only the bodies that differ are despawned and spawned. Bodies get colliders,
 /// [`NeuralMaterial`](crate::material::NeuralMaterial), and plain meshes where there is a renderer.
 #[derive(Component, Debug, Clone, Default)]
-#[require(Transform, Visibility)]
 pub struct LevelRoot {
     /// What should stand.
     pub level: Arc<Level>,
@@ -59,6 +58,16 @@ pub struct LevelPart {
     /// What it is for.
     pub role: Role,
 }
+
+/// The root of the level that a body belongs to. Bodies are no children of it: physics takes the places of roots.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
+#[relationship(relationship_target = LevelParts)]
+pub struct PartOf(pub Entity);
+
+/// All bodies of a level, on its root.
+#[derive(Component, Debug, Default)]
+#[relationship_target(relationship = PartOf, linked_spawn)]
+pub struct LevelParts(Vec<Entity>);
 
 /// A [`LevelRoot`] was brought up to its level.
 #[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +173,7 @@ fn bring_up(
                 body.movable,
                 material,
             );
-            let mut entity = commands.spawn((part, physics, ChildOf(root)));
+            let mut entity = commands.spawn((part, physics, PartOf(root)));
             if let (Some(meshes), Some(materials)) = (&mut meshes, &mut materials) {
                 let mesh = meshes.add(plain_mesh(&body.shape));
                 entity.insert((Mesh3d(mesh), MeshMaterial3d(look.material(body, materials))));

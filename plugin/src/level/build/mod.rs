@@ -82,16 +82,15 @@ impl BuildError {
 /// # Errors
 /// There is no start, no way to the goal, or more than a level may have.
 pub fn build(plan: &Plan, legend: &Legend, options: &BuildOptions) -> Result<Built, BuildError> {
-    let (mut built, ground) = assemble(plan, legend, options, false)?;
-    let mut way = way_to_goal(&built.level, &ground);
+    let mut built = assemble(plan, legend, options, false)?;
+    let (mut ground, mut way) = way_to_goal(&built.level);
     if way.is_none() && built.level.goal_m.is_some() {
         // A ramp across the only way is worse than a flat one.
-        let (flat, flat_ground) = assemble(plan, legend, options, true)?;
-        way = way_to_goal(&flat.level, &flat_ground);
+        built = assemble(plan, legend, options, true)?;
+        (ground, way) = way_to_goal(&built.level);
         if way.is_none() {
-            return Err(BuildError::NoWay { at_m: end_of_way(plan, &flat.level, &flat_ground) });
+            return Err(BuildError::NoWay { at_m: end_of_way(plan, &built.level, &ground) });
         }
-        built = flat;
         let text = "the ramps would block the way to the goal, so they lie flat";
         built.warnings.push(warning(WarningKind::Ramp, text, None));
     }
@@ -99,13 +98,13 @@ pub fn build(plan: &Plan, legend: &Legend, options: &BuildOptions) -> Result<Bui
     Ok(built)
 }
 
-/// All bodies of the plan, a free start, and where one can walk; whether the goal can be reached is not asked.
+/// All bodies of the plan and a free start; whether the goal can be reached is not asked.
 fn assemble(
     plan: &Plan,
     legend: &Legend,
     options: &BuildOptions,
     flat_ramps: bool,
-) -> Result<(Built, Ground), BuildError> {
+) -> Result<Built, BuildError> {
     let spawn_m = plan.spawn_m.ok_or(BuildError::NoSpawn)?;
     let mut warnings = Vec::new();
     let bodies = pieces::Pieces { plan, legend, flat_ramps, warnings: &mut warnings }.all();
@@ -120,8 +119,7 @@ fn assemble(
     keep_some_movable(&mut level, &mut warnings);
     level.check()?;
     place_spawn(&mut level, &mut warnings)?;
-    let ground = Ground::new(&level);
-    Ok((Built { level, warnings }, ground))
+    Ok(Built { level, warnings })
 }
 
 fn warning(kind: WarningKind, text: &str, at_m: Option<Vec2>) -> Warning {
@@ -156,8 +154,12 @@ fn place_spawn(level: &mut Level, warnings: &mut Vec<Warning>) -> Result<(), Bui
     Ok(())
 }
 
-fn way_to_goal(level: &Level, ground: &Ground) -> Option<Vec<Vec3>> {
-    ground.route(level.spawn_m.xz(), level.goal_m?.xz(), AT_GOAL_M)
+/// The ground, and the way over it to the goal if there are both.
+fn way_to_goal(level: &Level) -> (Ground, Option<Vec<Vec3>>) {
+    match level.goal_m {
+        Some(goal_m) => Ground::with_way(level, level.spawn_m.xz(), goal_m.xz(), AT_GOAL_M),
+        None => (Ground::new(level), None),
+    }
 }
 
 /// Where the plan's way to the goal leaves what can be walked to.

@@ -30,9 +30,10 @@ const JAMB_M: f32 = 0.06;
 const JAMBS_FROM_M: f32 = 1.0;
 /// Rise over run of ramps at most.
 const SLOPE: f32 = 0.5;
-/// Of a step down from a ramp's upper end, metres.
+/// Of a step down from a ramp's upper end, metres. A step is longer than a player is wide by half, so that nobody
+/// touches two steps above the one he stands on.
 const STAIR_RISE_M: f32 = 0.22;
-const STAIR_RUN_M: f32 = 0.3;
+const STAIR_RUN_M: f32 = 0.36;
 const BOARD_M: f32 = 0.1;
 /// Movable bodies start this high above the ground, metres.
 const DROP_M: f32 = 0.03;
