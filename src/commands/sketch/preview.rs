@@ -220,11 +220,14 @@ impl Sheet {
     /// The way to the goal, dotted.
     fn way(&self, area: &Area<'_>, sourced: &Sourced) -> Drawn {
         let level = &sourced.level;
-        let way = level
-            .goal_m
-            .and_then(|goal| Ground::new(level).route(level.spawn_m.xz(), goal.xz(), AT_GOAL_M));
-        for point in way.iter().flatten().step_by(4) {
-            area.draw(&Circle::new(self.pixel(point.xz()), 2, WAY.filled()))?;
+        let Some(goal_m) = level.goal_m else { return Ok(()) };
+        let (_, way) = Ground::with_way(level, level.spawn_m.xz(), goal_m.xz(), AT_GOAL_M);
+        let mut last = Vec2::INFINITY;
+        for point in way.iter().flatten().map(|point| point.xz()) {
+            if point.distance(last) > 0.4 {
+                area.draw(&Circle::new(self.pixel(point), 2, WAY.filled()))?;
+                last = point;
+            }
         }
         Ok(())
     }
