@@ -5,13 +5,27 @@
 //! | [`decode`] | from a file to upright pixels |
 //! | [`plan`] | cells, bodies, spawn and goal in metres |
 //! | [`legend`] | what the colours mean |
+//! | [`specimen`] | random sketches whose level is known, to measure the reader with |
 //! | [`error`] | refusals and warnings, with their places |
 
+mod bars;
+mod colour;
 pub mod decode;
+mod drawn;
 pub mod error;
+mod grid;
+mod ink;
 pub mod legend;
+mod light;
+mod page;
+mod paper;
 pub mod plan;
+mod raster;
 mod read;
+mod rooms;
+mod scale;
+mod settle;
+pub mod specimen;
 
 use std::path::Path;
 use std::time::Instant;
