@@ -1,7 +1,9 @@
 //! From random sketches to the goal: each is read, built, and walked through by a bot in the physics.
 //!
-//! `cargo bench --bench levels -- [COUNT] [FIRST_SEED] [JSON]`: so many sketches of each axis of distortion.
+//! `cargo bench --profile dev --bench levels -- [COUNT] [FIRST_SEED] [DIR]`: so many sketches of each axis of distortion; the
+//! first sketch of each and its level are kept in the folder, with the figures.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bevy_reverie::level::build::{BuildOptions, build};
@@ -26,8 +28,12 @@ struct Row {
 }
 
 impl Row {
-    fn add(&mut self, axis: Axis, seed: u64) {
+    fn add(&mut self, axis: Axis, seed: u64, keep: Option<&Path>) {
         let specimen = draw(seed, axis);
+        if let Some(dir) = keep {
+            let ending = if specimen.file.starts_with(b"\x89PNG") { "png" } else { "jpg" };
+            save(&dir.join(format!("{axis:?}.{ending}")), &specimen.file);
+        }
         self.sketches += 1;
         let begun = Instant::now();
         let Ok(reading) = read_sketch(&specimen.file, &specimen.options) else { return };
@@ -38,6 +44,10 @@ impl Row {
             Err(error) => return self.failures.push(format!("{axis:?} {seed}: {error}")),
         };
         let playable_ms = 1e3 * begun.elapsed().as_secs_f32();
+        if let Some(text) = keep.and_then(|_| level.to_text(Path::new("level")).ok()) {
+            let name = format!("{axis:?}.level.ron");
+            save(&keep.map_or_else(PathBuf::new, |dir| dir.join(name)), text.as_bytes());
+        }
         self.built += 1;
         self.bodies += level.bodies.len();
         self.playable_ms.push(playable_ms);
@@ -82,6 +92,12 @@ impl Row {
     }
 }
 
+fn save(path: &Path, bytes: &[u8]) {
+    if let Err(error) = reverie_runtime::files::write_atomically(path, bytes) {
+        eprintln!("cannot write {}: {error}", path.display());
+    }
+}
+
 fn quantile(values: &[f32], share: f32) -> f32 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -93,6 +109,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|w| !w.starts_with("--")).collect();
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
     let (count, first) = (number(0).unwrap_or(4), number(1).unwrap_or(1_000_000));
+    let dir = words.get(2).map(PathBuf::from);
     println!(
         "axis          sketches  read  built  at goal  stuck  bodies    p50    p95    max   build   walk  (ms)"
     );
@@ -101,7 +118,8 @@ fn main() {
     for (index, axis) in Axis::CLEAN.into_iter().chain(Axis::PHOTO).enumerate() {
         let mut row = Row::default();
         for i in 0..count {
-            row.add(axis, first + i + 1000 * index as u64);
+            let keep = dir.as_deref().filter(|_| i == 0);
+            row.add(axis, first + i + 1000 * index as u64, keep);
         }
         row.print(&format!("{axis:?}"));
         for failure in &row.failures {
@@ -116,10 +134,7 @@ fn main() {
         }));
     }
     all.print("all");
-    if let Some(path) = words.get(2) {
-        let text = json!({ "axes": rows }).to_string();
-        if let Err(error) = std::fs::write(path, text) {
-            eprintln!("cannot write {path}: {error}");
-        }
+    if let Some(dir) = dir {
+        save(&dir.join("levels.json"), json!({ "axes": rows }).to_string().as_bytes());
     }
 }

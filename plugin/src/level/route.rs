@@ -12,7 +12,7 @@ use super::player_size::{HEIGHT_M, RADIUS_M, STEP_M};
 use super::{Level, LevelBody, Role};
 
 /// Edge of a cell where the level is small enough, metres: of comfortable ways, and of tight ones.
-const CELL_M: [f32; 2] = [0.1, 0.04];
+const CELL_M: [f32; 2] = [0.1, 0.03];
 /// Cells along the longer side at most.
 const MAX_SIDE: [f32; 2] = [800.0, 1600.0];
 /// A player's axis stays this far from walls, metres: the capsule and the character controller's offset.
@@ -387,7 +387,7 @@ mod tests {
     fn a_gap_that_is_too_narrow_is_no_way() {
         let found = |ground: Ground| ground.route(Vec2::new(1.0, 3.0), Vec2::new(7.0, 3.0), 0.2);
         assert!(found(Ground::tight(&two_rooms(0.5))).is_none());
-        assert!(found(Ground::new(&two_rooms(0.69))).is_none());
+        assert!(found(Ground::new(&two_rooms(0.6))).is_none());
         assert!(found(Ground::tight(&two_rooms(0.69))).is_some(), "just wide enough");
     }
 

@@ -16,6 +16,16 @@ use crate::sketch::{
     WarningKind,
 };
 
+/// Whether cells are drawn round: no corners, but a middle.
+fn is_round(cells: &[IVec2], rect: Rect) -> bool {
+    let last = rect.low + rect.size - 1;
+    let corners = [rect.low, last, IVec2::new(rect.low.x, last.y), IVec2::new(last.x, rect.low.y)];
+    let middle = rect.low + rect.size / 2;
+    rect.size.min_element() >= 3
+        && cells.contains(&middle)
+        && !corners.iter().any(|corner| cells.contains(corner))
+}
+
 /// The ground reaches this far beyond what is drawn, metres.
 const APRON_M: f32 = 1.5;
 /// Walls of these sizes that touch no other are pillars, metres.
@@ -119,9 +129,10 @@ impl Pieces<'_> {
             let rect = around(&cells);
             let size = rect.size.as_vec2() * self.plan.cell_m;
             let square = size.max_element() < 1.35 * size.min_element() + 0.01;
-            let filled = cells.len() as f32 / (rect.size.x * rect.size.y) as f32;
+            let is_full = cells.len() as i32 == rect.size.element_product();
+            let is_round = is_round(&cells, rect);
             let beside_others = cells.iter().any(|cell| self.touches_other_wall(*cell, entry));
-            if size.max_element() > PILLAR_M || !square || filled < 0.6 || beside_others {
+            if size.max_element() > PILLAR_M || !square || beside_others || !(is_full || is_round) {
                 continue;
             }
             for cell in &cells {
@@ -133,8 +144,7 @@ impl Pieces<'_> {
             let (centre, size) = rect.block_m(self.plan, 0.0, top_m);
             let material = self.material(entry, NeuralMaterial::STONE);
             let mut pillar = LevelBody::fixed_box(Role::Block, material, centre, size);
-            // A square with its corners is a square pillar; without them it was drawn round.
-            if filled < 0.92 {
+            if is_round {
                 let radius_m = 0.25 * (size.x + size.z);
                 pillar.role = Role::Pillar;
                 pillar.shape = Shape::Cylinder { half_height_m: 0.5 * top_m, radius_m };
