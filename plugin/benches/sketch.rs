@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bevy_reverie::sketch::specimen::{self, Axis, Score, Specimen};
-use bevy_reverie::sketch::{CellKind, Mode, Plan, Reading, SketchOptions, read_sketch};
+use bevy_reverie::sketch::{
+    CellKind, Mode, Plan, Reading, SketchError, SketchOptions, read_sketch,
+};
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
 use rand::{Rng, SeedableRng};
@@ -47,13 +49,16 @@ struct Row {
     wrong_accepted: f32,
     read_p50_ms: f32,
     read_p95_ms: f32,
+    cpu_p50_ms: f32,
+    cpu_p95_ms: f32,
 }
 
 struct Outcome {
     seed: u64,
     specimen: Specimen,
-    result: Result<(Reading, Score), String>,
+    result: Result<(Reading, Score), SketchError>,
     time_ms: f32,
+    cpu_ms: f32,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -113,16 +118,15 @@ fn parse() -> Result<Arguments, String> {
 
 fn run(seed: u64, axis: Axis) -> Outcome {
     let specimen = specimen::draw(seed, axis);
-    let started = Instant::now();
+    let (started, started_cpu) = (Instant::now(), cpu_ms());
     let result = read_sketch(&specimen.file, &specimen.options);
     let time_ms = 1000.0 * started.elapsed().as_secs_f32();
-    let result = result
-        .map(|reading| {
-            let score = specimen::score(&specimen, &reading);
-            (reading, score)
-        })
-        .map_err(|error| error.to_string());
-    Outcome { seed, specimen, result, time_ms }
+    let cpu_ms = cpu_ms().zip(started_cpu).map_or(time_ms, |(end, start)| end - start);
+    let result = result.map(|reading| {
+        let score = specimen::score(&specimen, &reading);
+        (reading, score)
+    });
+    Outcome { seed, specimen, result, time_ms, cpu_ms }
 }
 
 fn row(name: &str, outcomes: &[&Outcome]) -> Row {
@@ -137,6 +141,7 @@ fn row(name: &str, outcomes: &[&Outcome]) -> Row {
         values.get(index.min(values.len().saturating_sub(1))).copied().unwrap_or(0.0)
     };
     let times: Vec<f32> = outcomes.iter().map(|o| o.time_ms).collect();
+    let cpu: Vec<f32> = outcomes.iter().map(|o| o.cpu_ms).collect();
     Row {
         name: name.to_owned(),
         sketches: outcomes.len(),
@@ -154,6 +159,8 @@ fn row(name: &str, outcomes: &[&Outcome]) -> Row {
             / outcomes.len().max(1) as f32,
         read_p50_ms: at(times.clone(), 0.5),
         read_p95_ms: at(times, 0.95),
+        cpu_p50_ms: at(cpu.clone(), 0.5),
+        cpu_p95_ms: at(cpu, 0.95),
     }
 }
 
@@ -172,7 +179,7 @@ fn report(outcomes: &[Outcome], out: &Path) -> Result<(), Box<dyn Error>> {
         }
     }
     println!(
-        "{:16} {:>4} {:>4} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
+        "{:16} {:>4} {:>4} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
         "axis",
         "n",
         "ref",
@@ -186,11 +193,13 @@ fn report(outcomes: &[Outcome], out: &Path) -> Result<(), Box<dyn Error>> {
         "bodies",
         "wrong",
         "p50",
-        "p95"
+        "p95",
+        "cpu50",
+        "cpu95"
     );
     for r in &rows {
         println!(
-            "{:16} {:4} {:4} {:6.3} {:6.3} {:6.2} {:6.2} {:6.3} {:6.2} {:6.2} {:6.2} {:6.3} {:6.0} {:6.0}",
+            "{:16} {:4} {:4} {:6.3} {:6.3} {:6.2} {:6.2} {:6.3} {:6.2} {:6.2} {:6.2} {:6.3} {:6.0} {:6.0} {:6.0} {:6.0}",
             r.name,
             r.sketches,
             r.refused,
@@ -204,7 +213,9 @@ fn report(outcomes: &[Outcome], out: &Path) -> Result<(), Box<dyn Error>> {
             r.bodies,
             r.wrong_accepted,
             r.read_p50_ms,
-            r.read_p95_ms
+            r.read_p95_ms,
+            r.cpu_p50_ms,
+            r.cpu_p95_ms
         );
     }
     let mut worst: Vec<&Outcome> = outcomes.iter().collect();
@@ -258,11 +269,22 @@ fn quality(outcome: &Outcome) -> f32 {
 
 const STRIP_PX: u32 = 420;
 
+/// Time that this thread had a core, where the system tells: on a busy machine that is the reader's own time.
+fn cpu_ms() -> Option<f32> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some((nanoseconds * 1e-6) as f32)
+}
+
 /// Sketch, truth and reading beside each other.
 fn strip(outcome: &Outcome) -> RgbImage {
     let specimen = &outcome.specimen;
     let sketch = image::load_from_memory(&specimen.file).map(|p| p.into_rgb8()).unwrap_or_default();
-    let read = outcome.result.as_ref().map(|(reading, _)| draw(&reading.plan)).unwrap_or_default();
+    let read = match &outcome.result {
+        Ok((reading, _)) => draw(&reading.plan),
+        Err(SketchError::Refused(refusal)) => refusal.plan.as_ref().map(draw).unwrap_or_default(),
+        Err(_) => RgbImage::default(),
+    };
     let tiles = [sketch, draw(&specimen::truth(specimen)), read].map(|tile| {
         let (w, h) = (tile.width().max(1) as f32, tile.height().max(1) as f32);
         let factor = (STRIP_PX as f32 - 8.0) / w.max(h);

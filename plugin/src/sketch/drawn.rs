@@ -16,9 +16,9 @@ use super::settle::{Draft, MOST_CELLS, entry_of};
 use super::{LEAST_CONFIDENCE, Mode, Page, Reading, SketchOptions, light, page, paper, scale};
 
 /// Photos are read at this size, pixels.
-const PHOTO_PX: u32 = 1800;
+const PHOTO_PX: u32 = 1600;
 /// Pages are read at this size, pixels.
-const PAGE_PX: u32 = 1400;
+const PAGE_PX: u32 = 1200;
 /// Usual edge of a cell, metres.
 pub const CELL_M: f32 = 0.25;
 /// Gaps in strokes up to this are closed, pixels of the file.
@@ -29,6 +29,8 @@ const MOST_GAP_M: f32 = 0.4;
 const LEAST_DOORWAY_M: f32 = 0.7;
 /// Width of a doorway that was widened, metres.
 const DOORWAY_M: f32 = 0.9;
+/// Widest stroke, as a share of the drawing's longer side.
+const MOST_STROKE: f32 = 0.015;
 /// Drawings turned by less are not turned back, radians.
 const LEAST_TURN: f32 = 0.012;
 
@@ -113,7 +115,7 @@ fn main_turn(walls: &Mask) -> f32 {
             }
             let gradient =
                 Vec2::new(soft(x + 2, y) - soft(x - 2, y), soft(x, y + 2) - soft(x, y - 2));
-            if gradient.length() < 8.0 {
+            if gradient.length() < 3.0 {
                 continue;
             }
             let right = std::f32::consts::FRAC_PI_2;
@@ -146,6 +148,8 @@ fn build(
 ) -> Result<Reading, SketchError> {
     let legend = &options.legend;
     let longest = ink.walls.width.max(ink.walls.height) as f32;
+    // What is thicker is no stroke but solid ground.
+    ink.stroke_px = ink.stroke_px.min((MOST_STROKE * longest).max(2.0));
     let specks = clean(&mut ink, longest);
     let bar_scale = scale::take_bar(&mut ink.walls, ink.stroke_px);
     let gap_px = (GAP_PX * factor)
@@ -165,7 +169,7 @@ fn build(
     // Two lines a wall's thickness apart are one wall.
     let double_px = (0.5 * ppm).min(0.05 * longest);
     fill_double(&mut ink.walls, double_px, ink.stroke_px);
-    let stroke_px = ink::stroke_width(&ink.walls);
+    let stroke_px = ink::stroke_width(&ink.walls).min((MOST_STROKE * longest).max(2.0));
     let found = bars::find(&ink.walls, stroke_px, gap_px);
     lay(&mut draft, &found, &ink, legend, ppm, gap_px, &page)?;
     for ((x, y), length) in &found.closed {
@@ -215,7 +219,7 @@ fn clean(ink: &mut Ink, longest: f32) -> usize {
     let stroke = ink.stroke_px;
     let (labels, pieces) = mask_components(&ink.walls, true);
     let marks = ink.marks.map(|mark| mark != NONE);
-    let (_, blots) = mask_components(&close(&marks, 1.5), true);
+    let (_, blots) = mask_components(&marks, true);
     let mut dropped = vec![false; pieces.len() + 1];
     let mut small = 0;
     for (index, piece) in pieces.iter().enumerate() {
@@ -355,32 +359,89 @@ fn lay(
         let at = |px: f32| ((px - origin) / cell_px).round() as i32;
         (at(bar.from), at(bar.to).max(at(bar.from) + 1))
     };
-    for bar in &found.level {
-        let ((x0, x1), (y0, y1)) =
-            (ends(bar, origin_px.x), span(bar.middle, bar.thick, origin_px.y));
-        fill(x0, x1, y0, y1);
-    }
-    for bar in &found.upright {
-        let ((y0, y1), (x0, x1)) =
-            (ends(bar, origin_px.y), span(bar.middle, bar.thick, origin_px.x));
-        fill(x0, x1, y0, y1);
-    }
-    let rest = close(&found.rest, 0.5 * gap_px + 0.5);
-    let cover = coverage(&rest, origin_px, cell_px, width, height);
-    // A thin slanted stroke covers little of each cell that it crosses; a block's edge is where half is covered.
-    let far = distance(&rest.map(|set| !set));
-    let thick_px = quantile(
-        &far.data.iter().copied().filter(|d| *d > 0.0 && d.is_finite()).collect::<Vec<_>>(),
-        0.9,
-    );
-    let least = thick_px.map_or(0.5, |half| (0.9 * half / cell_px).clamp(0.15, 0.5));
-    for (i, share) in cover.data.iter().enumerate() {
-        if *share >= least {
-            let (x, y) = ((i % width) as i32, (i / width) as i32);
-            fill(x, x + 1, y, y + 1);
+    for (bars, others, is_upright) in
+        [(&found.level, &found.upright, false), (&found.upright, &found.level, true)]
+    {
+        let (along, across) =
+            if is_upright { (origin_px.y, origin_px.x) } else { (origin_px.x, origin_px.y) };
+        for bar in bars {
+            let (mut from, mut to) = ends(bar, along);
+            let (side, other_side) = span(bar.middle, bar.thick, across);
+            // Rounding to cells must not part a bar from the one that it ends on.
+            for other in others.iter().filter(|o| o.from <= bar.middle && bar.middle <= o.to) {
+                let half = 0.5 * other.thick + 1.5;
+                let (first, last) = span(other.middle, other.thick, along);
+                if (bar.from - other.middle).abs() <= half {
+                    from = from.min(first);
+                }
+                if (bar.to - other.middle).abs() <= half {
+                    to = to.max(last);
+                }
+            }
+            if is_upright {
+                fill(side, other_side, from, to);
+            } else {
+                fill(from, to, side, other_side);
+            }
         }
     }
+    let rest = close(&found.rest, 0.5 * gap_px + 0.5);
+    let (labels, pieces) = mask_components(&rest, true);
+    let far = distance(&rest.map(|set| !set));
+    let mut half_px = vec![0.0_f32; pieces.len() + 1];
+    for (label, d) in labels.data.iter().zip(&far.data) {
+        if let Some(most) = half_px.get_mut(*label as usize).filter(|_| d.is_finite()) {
+            *most = most.max(*d);
+        }
+    }
+    let mut is_block = vec![false; pieces.len() + 1];
+    for (index, piece) in pieces.iter().enumerate() {
+        let (columns, rows) = piece.size();
+        let filling = piece.area as f32 / (columns * rows) as f32;
+        // A pillar, or a short piece of wall: its edges are straight.
+        if filling > 0.8 && piece.extent() as f32 <= 4.0 * ppm {
+            is_block[index + 1] = true;
+            let centre = piece.centre();
+            let (x0, x1) = span(centre.0, columns as f32, origin_px.x);
+            let (y0, y1) = span(centre.1, rows as f32, origin_px.y);
+            fill(x0, x1, y0, y1);
+        }
+    }
+    // A thin slanted stroke covers little of each cell that it crosses; a block's edge is where half is covered.
+    let is_thin =
+        |label: u32| half_px.get(label as usize).is_some_and(|half| *half < 0.6 * cell_px);
+    for (thin, least) in [(true, 0.2), (false, 0.5)] {
+        let some = labels.map(|label| {
+            label != 0 && is_block.get(label as usize) == Some(&false) && is_thin(label) == thin
+        });
+        let cover = coverage(&some, origin_px, cell_px, width, height);
+        for (i, share) in cover.data.iter().enumerate() {
+            if *share >= least {
+                let (x, y) = ((i % width) as i32, (i / width) as i32);
+                fill(x, x + 1, y, y + 1);
+            }
+        }
+    }
+    close_seams(&mut draft.plan, &coverage(&ink.walls, origin_px, cell_px, width, height), wall);
     Ok(())
+}
+
+/// Where ink goes on from one wall to the next, rounding to cells may leave a seam one cell wide: it is filled.
+fn close_seams(plan: &mut Plan, inked: &Raster<f32>, wall: Cell) {
+    let is_wall = |plan: &Plan, x: i32, y: i32| plan.cell(x, y).kind == CellKind::Wall;
+    let seams: Vec<usize> = (0..plan.cells.len())
+        .filter(|i| {
+            let (x, y) = ((i % plan.width) as i32, (i / plan.width) as i32);
+            let is_between = is_wall(plan, x - 1, y) && is_wall(plan, x + 1, y)
+                || is_wall(plan, x, y - 1) && is_wall(plan, x, y + 1);
+            plan.cells[*i].kind == CellKind::Floor
+                && is_between
+                && inked.data.get(*i).is_some_and(|share| *share > 0.12)
+        })
+        .collect();
+    for i in seams {
+        plan.cells[i] = wall;
+    }
 }
 
 fn empty() -> Draft {
@@ -430,66 +491,114 @@ fn coverage(
     cover
 }
 
+/// A blot of one colour: what is drawn, with its gaps and outlines filled.
+struct Blot {
+    entry: u8,
+    /// On the page, pixels.
+    min: (i32, i32),
+    whole: Mask,
+}
+
+impl Blot {
+    fn area(&self) -> usize {
+        self.whole.count()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.whole.width, self.whole.height)
+    }
+
+    fn centre_px(&self) -> Vec2 {
+        let corner = Vec2::new(self.min.0 as f32, self.min.1 as f32);
+        corner + 0.5 * Vec2::new(self.whole.width as f32, self.whole.height as f32)
+    }
+}
+
+/// Coloured pixels that hang together, or nearly: scribbled fills, crosses and outlines are one blot.
+fn blots(ink: &Ink) -> Vec<Blot> {
+    let reach_px = (0.9 * ink.stroke_px).max(2.0);
+    let near = (2.0 * reach_px) as i32 + 1;
+    let (_, pieces) = components(&ink.marks.map(|mark| mark.wrapping_add(1)), true);
+    let mut groups: Vec<(u8, (i32, i32), (i32, i32))> = Vec::new();
+    for piece in &pieces {
+        let (x, y) = (piece.seed.0 as i32, piece.seed.1 as i32);
+        let Some(entry) = ink.marks.get(x, y).filter(|_| piece.area >= 3) else { continue };
+        let mut min = (piece.min.0 as i32, piece.min.1 as i32);
+        let mut max = (piece.max.0 as i32, piece.max.1 as i32);
+        // A group that grows may touch another.
+        while let Some(index) = groups.iter().position(|(other, low, high)| {
+            *other == entry
+                && low.0 <= max.0 + near
+                && high.0 >= min.0 - near
+                && low.1 <= max.1 + near
+                && high.1 >= min.1 - near
+        }) {
+            let (_, low, high) = groups.swap_remove(index);
+            min = (min.0.min(low.0), min.1.min(low.1));
+            max = (max.0.max(high.0), max.1.max(high.1));
+        }
+        groups.push((entry, min, max));
+    }
+    let mut found = Vec::new();
+    for (entry, min, max) in groups {
+        let pad = near + 1;
+        let (min, max) = ((min.0 - pad, min.1 - pad), (max.0 + pad, max.1 + pad));
+        let drawn = ink.marks.crop(min, max, NONE).map(|mark| mark == entry);
+        let whole = fill_outlines(&close(&drawn, reach_px));
+        let (labels, pieces) = mask_components(&whole, true);
+        for (index, piece) in pieces.iter().enumerate() {
+            let at = |(x, y): (usize, usize)| (x as i32, y as i32);
+            let one = labels.crop(at(piece.min), at(piece.max), 0).map(|l| l == index as u32 + 1);
+            let corner = (min.0 + piece.min.0 as i32, min.1 + piece.min.1 as i32);
+            found.push(Blot { entry, min: corner, whole: one });
+        }
+    }
+    found
+}
+
 /// Coloured areas become cells, coloured dots become spawn, goal and bodies.
 fn lay_marks(draft: &mut Draft, ink: &Ink, legend: &Legend, ppm: f32) {
     let (width, height) = (draft.plan.width, draft.plan.height);
     let (origin_px, cell_px) = (draft.plan.origin_m * ppm, draft.plan.cell_m * ppm);
+    let least = (0.02 * ppm * ppm).max(0.5 * ink.stroke_px * ink.stroke_px).max(5.0);
     let mut spots: Vec<(usize, EntryKind, Vec2)> = Vec::new();
-    for (index, entry) in legend.entries.iter().enumerate() {
-        let id = index as u8;
-        let drawn = ink.marks.map(|mark| mark == id);
-        if drawn.count() < 6 {
+    for blot in blots(ink) {
+        let Some(entry) = legend.get(blot.entry).filter(|_| blot.area() as f32 >= least) else {
             continue;
-        }
-        // Scribbled fills and crosses hang together once their gaps are closed.
-        let whole = fill_outlines(&close(&drawn, (0.9 * ink.stroke_px).max(2.0)));
-        let (labels, blots) = mask_components(&whole, true);
-        let least = (0.02 * ppm * ppm).max(0.5 * ink.stroke_px * ink.stroke_px).max(5.0);
-        for (k, blot) in blots.iter().enumerate() {
-            if (blot.area as f32) < least {
+        };
+        let centre_m = blot.centre_px() / ppm;
+        let kind = match entry.kind {
+            EntryKind::Spawn | EntryKind::Goal => {
+                spots.push((blot.area(), entry.kind, centre_m));
                 continue;
             }
-            let centre_m = Vec2::new(blot.centre().0, blot.centre().1) / ppm;
-            match entry.kind {
-                EntryKind::Spawn | EntryKind::Goal => spots.push((blot.area, entry.kind, centre_m)),
-                EntryKind::Body(shape) => {
-                    let (columns, rows) = blot.size();
-                    let size_m = body_size(shape, Vec2::new(columns as f32, rows as f32) / ppm);
-                    draft.plan.bodies.push(PlannedBody { centre_m, size_m, entry: id });
-                }
-                _ => {
-                    let label = k as u32 + 1;
-                    let one = labels.map(|l| l == label);
-                    let cover = coverage(&one, origin_px, cell_px, width, height);
-                    let least = if entry.kind == EntryKind::Door { 0.3 } else { 0.5 };
-                    let kind = match entry.kind {
-                        EntryKind::Hazard => CellKind::Hazard,
-                        EntryKind::Door => CellKind::Door,
-                        EntryKind::Wall => CellKind::Wall,
-                        EntryKind::Ramp => {
-                            CellKind::Ramp { towards: direction(draft, ink, blot, &one, ppm) }
-                        }
-                        _ => CellKind::Floor,
-                    };
-                    for (cell, share) in draft.plan.cells.iter_mut().zip(&cover.data) {
-                        if *share >= least {
-                            *cell = Cell { kind, entry: id };
-                        }
-                    }
-                }
+            EntryKind::Body(shape) => {
+                let (columns, rows) = blot.size();
+                let size_m = body_size(shape, Vec2::new(columns as f32, rows as f32) / ppm);
+                draft.plan.bodies.push(PlannedBody { centre_m, size_m, entry: blot.entry });
+                continue;
+            }
+            EntryKind::Hazard => CellKind::Hazard,
+            EntryKind::Door => CellKind::Door,
+            EntryKind::Wall => CellKind::Wall,
+            EntryKind::Ramp => CellKind::Ramp { towards: direction(draft, ink, &blot, ppm) },
+            EntryKind::Floor => CellKind::Floor,
+        };
+        let least = if entry.kind == EntryKind::Door { 0.3 } else { 0.5 };
+        let corner = Vec2::new(blot.min.0 as f32, blot.min.1 as f32);
+        let cover = coverage(&blot.whole, origin_px - corner, cell_px, width, height);
+        for (cell, share) in draft.plan.cells.iter_mut().zip(&cover.data) {
+            if *share >= least {
+                *cell = Cell { kind, entry: blot.entry };
             }
         }
     }
     spots.sort_by(|a, b| b.0.cmp(&a.0));
-    let largest =
-        |kind: EntryKind| spots.iter().filter(move |s| s.1 == kind).map(|s| s.0).max().unwrap_or(0);
     // Crumbs beside a mark are not marks of their own.
     let of = |kind: EntryKind| {
-        spots
-            .iter()
-            .filter(|s| s.1 == kind && 5 * s.0 >= largest(kind))
-            .map(|s| s.2)
-            .collect::<Vec<_>>()
+        let largest = spots.iter().filter(|s| s.1 == kind).map(|s| s.0).max().unwrap_or(0);
+        let large = spots.iter().filter(|s| s.1 == kind && 5 * s.0 >= largest);
+        large.map(|s| s.2).collect::<Vec<_>>()
     };
     draft.spawns_m = of(EntryKind::Spawn);
     draft.goals_m = of(EntryKind::Goal);
@@ -520,16 +629,14 @@ fn fill_outlines(mask: &Mask) -> Mask {
 }
 
 /// Which way a ramp leads up.
-fn direction(draft: &mut Draft, ink: &Ink, blot: &Component, one: &Mask, ppm: f32) -> Compass {
-    let shades = (blot.min.1..=blot.max.1).flat_map(|y| {
-        (blot.min.0..=blot.max.0).filter(move |x| one.get(*x as i32, y as i32) == Some(true)).map(
-            move |x| {
-                (
-                    Vec2::new(x as f32, y as f32),
-                    f32::from(ink.shade.get(x as i32, y as i32).unwrap_or(0)),
-                )
-            },
-        )
+fn direction(draft: &mut Draft, ink: &Ink, blot: &Blot, ppm: f32) -> Compass {
+    let (columns, rows) = blot.size();
+    let (x0, y0) = blot.min;
+    let shades = (0..rows as i32).flat_map(|y| {
+        (0..columns as i32).filter(move |x| blot.whole.get(*x, y) == Some(true)).map(move |x| {
+            let shade = ink.shade.get(x0 + x, y0 + y).unwrap_or(0);
+            (Vec2::new(x as f32, y as f32), f32::from(shade))
+        })
     });
     let reach = (2.0 * ink.stroke_px) as i32 + 2;
     let is_wall = |x: i32, y: i32| {
@@ -538,10 +645,9 @@ fn direction(draft: &mut Draft, ink: &Ink, blot: &Component, one: &Mask, ppm: f3
     };
     let (compass, is_sure) = uphill(shades, blot.size(), is_wall, blot.min);
     if !is_sure {
-        let at_m = Vec2::new(blot.centre().0, blot.centre().1) / ppm;
         let text =
             format!("which end of the ramp is up is a guess ({compass:?}): draw that end darker");
-        draft.warn(WarningKind::Ramp, Some(at_m), text);
+        draft.warn(WarningKind::Ramp, Some(blot.centre_px() / ppm), text);
     }
     compass
 }
@@ -559,7 +665,14 @@ fn repair_doorways(draft: &mut Draft, gap_m: f32, legend: &Legend) {
         let (x1, y1) = (piece.max.0 as i32, piece.max.1 as i32);
         let is_wall = |plan: &Plan, x: i32, y: i32| plan.cell(x, y).kind == CellKind::Wall;
         // Walls to the west and east: the opening is as wide as its columns.
-        let is_level = is_wall(&draft.plan, x0 - 1, y0) && is_wall(&draft.plan, x1 + 1, y0);
+        let is_level =
+            (y0..=y1).all(|y| is_wall(&draft.plan, x0 - 1, y) && is_wall(&draft.plan, x1 + 1, y));
+        let is_upright =
+            (x0..=x1).all(|x| is_wall(&draft.plan, x, y0 - 1) && is_wall(&draft.plan, x, y1 + 1));
+        // Where a corridor bends, cells count as an opening both ways: that is none.
+        if is_level == is_upright || piece.area != columns * rows {
+            continue;
+        }
         let cells = if is_level { columns } else { rows };
         let width_m = cells as f32 * cell_m;
         let (cx, cy) = piece.centre();

@@ -142,7 +142,7 @@ fn lay(draft: &mut Draft, entries: &Raster<u8>, colours: &Raster<[u8; 3]>, legen
                     shades,
                     piece.size(),
                     |x, y| entries.get(x, y).is_some_and(|entry| kind_of(entry) == EntryKind::Wall),
-                    piece.min,
+                    (piece.min.0 as i32, piece.min.1 as i32),
                 );
                 towards[index] = compass;
                 if !is_sure {
@@ -200,7 +200,7 @@ pub(super) fn uphill(
     shades: impl Iterator<Item = (Vec2, f32)> + Clone,
     size: (usize, usize),
     is_wall: impl Fn(i32, i32) -> bool,
-    min: (usize, usize),
+    min: (i32, i32),
 ) -> (Compass, bool) {
     let count = shades.clone().count().max(1) as f32;
     let (place, shade) =
@@ -223,7 +223,7 @@ pub(super) fn uphill(
         };
         return (compass, true);
     }
-    let (x0, y0) = (min.0 as i32, min.1 as i32);
+    let (x0, y0) = min;
     let (x1, y1) = (x0 + size.0 as i32, y0 + size.1 as i32);
     let walls_beside = |compass: Compass| -> usize {
         match compass {
@@ -253,7 +253,7 @@ fn invert(entries: &mut Raster<u8>, legend: &Legend) {
         return;
     };
     let count = |entry: u8| entries.data.iter().filter(|other| **other == entry).count();
-    let (dark, light) = (thickness(entries, wall), thickness(entries, floor));
+    let (dark, light) = (thickness(entries, wall, floor), thickness(entries, floor, wall));
     let is_thin_light = count(wall) > count(floor) && light <= 1.5 && dark > 1.6 * light;
     let (groups, _) = components(&entries.map(|entry| u8::from(entry != wall)), false);
     let group_of = |kind: EntryKind| {
@@ -275,10 +275,11 @@ fn invert(entries: &mut Raster<u8>, legend: &Legend) {
     }
 }
 
-/// Half of how thick most of an entry's tiles lie.
-fn thickness(entries: &Raster<u8>, entry: u8) -> f32 {
-    let far = distance(&entries.map(|other| other != entry));
-    let inside: Vec<f32> = far.data.iter().copied().filter(|d| *d > 0.0 && d.is_finite()).collect();
+/// Half of how thick most of an entry's tiles lie, up to those of another.
+fn thickness(entries: &Raster<u8>, entry: u8, other: u8) -> f32 {
+    let far = distance(&entries.map(|one| one == other));
+    let inside = entries.data.iter().zip(&far.data).filter(|(one, _)| **one == entry);
+    let inside: Vec<f32> = inside.map(|(_, d)| *d).filter(|d| d.is_finite()).collect();
     quantile(&inside, 0.75).unwrap_or(0.0)
 }
 

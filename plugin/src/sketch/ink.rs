@@ -62,16 +62,21 @@ pub(super) fn noise(page: &RgbImage) -> f32 {
 /// How much darker than paper the drawing's strokes are; 0 on an empty page.
 pub(super) fn level(page: &RgbImage, noise: f32) -> f32 {
     let least = LEAST_INK.max(6.0 * noise);
+    let (width, height) = page.dimensions();
+    // At the border of a page desk may show.
+    let edge = width.max(height) / 64;
+    let inside = |x: u32, y: u32| {
+        (edge..width.saturating_sub(edge)).contains(&x)
+            && (edge..height.saturating_sub(edge)).contains(&y)
+    };
     let dark: Vec<f32> = page
-        .pixels()
-        .filter(|pixel| !is_coloured(pixel.0, noise))
-        .map(|pixel| darkness(pixel.0))
+        .enumerate_pixels()
+        .filter(|(x, y, pixel)| inside(*x, *y) && !is_coloured(pixel.0, noise))
+        .map(|(_, _, pixel)| darkness(pixel.0))
         .filter(|d| *d > least)
         .collect();
-    // Lines of paper are many and light: the darker part of what is dark is ink.
-    let middle = quantile(&dark, 0.5).unwrap_or(0.0);
-    let darker: Vec<f32> = dark.into_iter().filter(|d| *d >= middle).collect();
-    quantile(&darker, 0.6).unwrap_or(0.0)
+    // Lines of paper and soft edges are many and light: ink is the darkest.
+    0.9 * quantile(&dark, 0.95).unwrap_or(0.0)
 }
 
 fn is_coloured(c: [u8; 3], noise: f32) -> bool {
@@ -163,18 +168,30 @@ pub(super) fn part(page: &RgbImage, legend: &Legend, noise: f32, rim: Option<&Ma
 
 /// The largest value within a square of `2 * reach + 1` pixels.
 fn local_max(values: &Raster<f32>, reach: usize) -> Raster<f32> {
-    let along = |values: &Raster<f32>| {
-        let mut most = values.clone();
-        for y in 0..values.height {
-            let row = values.row(y);
-            for x in 0..row.len() {
-                let near = &row[x.saturating_sub(reach)..(x + reach + 1).min(row.len())];
-                most.data[y * row.len() + x] = near.iter().copied().fold(0.0, f32::max);
+    let (width, height) = (values.width, values.height);
+    let mut across = values.clone();
+    for y in 0..height {
+        let row = values.row(y);
+        let Some(most) = across.data.get_mut(y * width..(y + 1) * width) else { continue };
+        for shift in 1..=reach.min(width) {
+            for (most, beside) in most.iter_mut().zip(row.iter().skip(shift)) {
+                *most = most.max(*beside);
+            }
+            for (most, beside) in most.iter_mut().skip(shift).zip(row) {
+                *most = most.max(*beside);
             }
         }
-        most
-    };
-    along(&along(values).transposed()).transposed()
+    }
+    let mut all = across.clone();
+    for y in 0..height {
+        let Some(most) = all.data.get_mut(y * width..(y + 1) * width) else { continue };
+        for other in y.saturating_sub(reach)..(y + reach + 1).min(height) {
+            for (most, beside) in most.iter_mut().zip(across.row(other)) {
+                *most = most.max(*beside);
+            }
+        }
+    }
+    all
 }
 
 /// Keeps what hangs together with a pixel as dark as `least`.

@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-use super::raster::{Mask, Raster, distance, quantile, shrink};
+use super::raster::{Mask, Raster, mask_components, quantile, shrink};
 
 /// Edge of the blocks in which the paper's colour is taken, pixels.
 const BLOCK_PX: usize = 24;
@@ -15,22 +15,39 @@ pub(super) fn is_light_on_dark(picture: &RgbImage) -> bool {
     let (width, height) = (small.width() as usize, small.height() as usize);
     let values: Vec<f32> = small.pixels().map(|pixel| lightness(pixel.0)).collect();
     let threshold = otsu(&values);
-    let dark: Mask =
-        Raster { width, height, data: values.iter().map(|v| *v < threshold).collect() };
-    let dark_count = dark.count();
-    let is_dark = quantile(&values, 0.5).is_some_and(|median| median < 128.0);
-    if !is_dark || 2 * dark_count < width * height {
-        return false;
-    }
-    let thickness = |set: Mask| {
-        let outside = set.map(|set| !set);
-        let inside: Vec<f32> =
-            distance(&outside).data.into_iter().filter(|d| *d > 0.0 && d.is_finite()).collect();
-        quantile(&inside, 0.9)
+    // Marks tell nothing; on a blueprint all is coloured.
+    let chromas: Vec<f32> =
+        small.pixels().map(|pixel| f32::from(super::colour::chroma(pixel.0))).collect();
+    let usual = quantile(&chromas, 0.5).unwrap_or(0.0);
+    let is_grey: Vec<bool> =
+        chromas.iter().map(|chroma| *chroma < 60.0_f32.max(1.5 * usual)).collect();
+    let group = |is_dark: bool| -> Mask {
+        let data = values.iter().zip(&is_grey);
+        let data = data.map(|(v, grey)| *grey && (*v < threshold) == is_dark).collect();
+        Raster { width, height, data }
     };
-    let (light, dark) = (thickness(dark.map(|d| !d)), thickness(dark));
+    let (dark, light) = (group(true), group(false));
+    let is_dark = quantile(&values, 0.5).is_some_and(|median| median < 128.0);
     // Without any light the whole picture is dark: nothing is drawn, whichever way it is read.
-    light.zip(dark).is_some_and(|(light, dark)| light < 0.3 * dark)
+    is_dark
+        && light.count() > 0
+        && dark.count() > light.count()
+        && thickness(&light) < 0.3 * thickness(&dark)
+}
+
+/// Four times the area for each pixel of edge: how thick the strokes and spaces of a mask are, about, pixels.
+fn thickness(set: &Mask) -> f32 {
+    let mut edge = 0_usize;
+    for y in 0..set.height as i32 {
+        for x in 0..set.width as i32 {
+            if set.get(x, y) == Some(true) {
+                let beside = [(1, 0), (-1, 0), (0, 1), (0, -1)];
+                edge +=
+                    beside.iter().filter(|(dx, dy)| set.get(x + dx, y + dy) != Some(true)).count();
+            }
+        }
+    }
+    4.0 * set.count() as f32 / edge.max(1) as f32
 }
 
 /// Turns light into dark and keeps hues: what HSL calls lightness is mirrored.
@@ -114,24 +131,29 @@ fn paper(picture: &RgbImage) -> Raster<[f32; 3]> {
     let surface = Surface::fit(&log_luma);
     let smooth = Raster::from_fn(columns, rows, |x, y| surface.at(x, y, columns, rows));
     let offs: Vec<f32> = log_luma.data.iter().zip(&smooth.data).map(|(a, b)| a - b).collect();
-    let is_paper: Vec<bool> = offs.iter().map(|off| (-0.16..0.25).contains(off)).collect();
+    let mut is_paper: Mask = Raster {
+        width: columns,
+        height: rows,
+        data: offs.iter().map(|off| (-0.16..0.25).contains(off)).collect(),
+    };
     // The tint of the paper: its light may be yellow, or the paper.
     let tint: [f32; 3] = std::array::from_fn(|i| {
         let ratios: Vec<f32> = bright
             .data
             .iter()
-            .zip(&is_paper)
+            .zip(&is_paper.data)
             .filter(|(_, paper)| **paper)
             .map(|(c, _)| c[i] / luma(*c).max(4.0))
             .collect();
         quantile(&ratios, 0.5).unwrap_or(1.0)
     });
+    let is_neutral = bright
+        .map(|own| (0..3).all(|i| (own[i] / luma(own).max(4.0) / tint[i] - 1.0).abs() <= 0.07));
+    follow_shadows(&mut is_paper, &is_neutral, &log_luma, &offs);
     let colours: Vec<[f32; 3]> = (0..columns * rows)
         .map(|k| {
-            let (own, luma_there) = (bright.data[k], smooth.data[k].exp());
-            let is_tinted =
-                (0..3).any(|i| (own[i] / luma(own).max(4.0) / tint[i] - 1.0).abs() > 0.07);
-            if is_paper[k] && !is_tinted { own } else { tint.map(|t| t * luma_there) }
+            let is_own = is_paper.data[k] && is_neutral.data[k];
+            if is_own { bright.data[k] } else { tint.map(|t| t * smooth.data[k].exp()) }
         })
         .collect();
     let rough = Raster { width: columns, height: rows, data: colours };
@@ -147,6 +169,52 @@ fn paper(picture: &RgbImage) -> Raster<[f32; 3]> {
         }
         std::array::from_fn(|i| sum[i] / sum[3])
     })
+}
+
+/// Shadows are paper, too: they darken step by step, or they are large and reach the page's border.
+fn follow_shadows(is_paper: &mut Mask, is_neutral: &Mask, log_luma: &Raster<f32>, offs: &[f32]) {
+    const STEP: f32 = 0.15;
+    const DEEPEST: f32 = -0.9;
+    let (width, height) = (is_paper.width as i32, is_paper.height as i32);
+    let may_be = |is_paper: &Mask, i: usize| {
+        !is_paper.data[i] && is_neutral.data[i] && (DEEPEST..0.0).contains(&offs[i])
+    };
+    let mut front: Vec<(i32, i32)> = (0..height)
+        .flat_map(|y| (0..width).map(move |x| (x, y)))
+        .filter(|(x, y)| is_paper.get(*x, *y) == Some(true))
+        .collect();
+    while let Some((x, y)) = front.pop() {
+        let here = log_luma.get(x, y).unwrap_or(0.0);
+        for (dx, dy) in [(1, 0), (-1, 0), (0, 1), (0, -1)] {
+            let (x, y) = (x + dx, y + dy);
+            let Some(there) = log_luma.get(x, y) else { continue };
+            let i = (y * width + x) as usize;
+            if may_be(is_paper, i) && (there - here).abs() < STEP {
+                is_paper.set(x, y, true);
+                front.push((x, y));
+            }
+        }
+    }
+    let left = Raster {
+        width: is_paper.width,
+        height: is_paper.height,
+        data: (0..offs.len()).map(|i| may_be(is_paper, i)).collect(),
+    };
+    let (labels, pieces) = mask_components(&left, true);
+    let is_shadow: Vec<bool> = pieces
+        .iter()
+        .map(|piece| {
+            let at_border = piece.min.0 == 0
+                || piece.min.1 == 0
+                || piece.max.0 + 1 == left.width
+                || piece.max.1 + 1 == left.height;
+            at_border && 25 * piece.area > left.data.len()
+        })
+        .collect();
+    for (paper, label) in is_paper.data.iter_mut().zip(&labels.data) {
+        let index = (*label as usize).checked_sub(1);
+        *paper = *paper || index.and_then(|i| is_shadow.get(i)) == Some(&true);
+    }
 }
 
 /// What three quarters of a block's pixels are darker than, by channel.

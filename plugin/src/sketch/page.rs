@@ -3,16 +3,16 @@
 use glam::{DMat3, DVec3, Vec2, Vec3Swizzles as _};
 use image::{Rgb, RgbImage};
 
-use super::raster::{Mask, Raster, distance, mask_components, shrink};
+use super::raster::{Component, Mask, Raster, distance, mask_components, shrink};
 
 /// Pages are looked for at this size, pixels.
-const SEARCH_PX: u32 = 320;
+const SEARCH_PX: u32 = 256;
 /// A page fills at least this share of the photo.
 const LEAST_SHARE: f32 = 0.12;
 /// What is found must fill its four sides this well.
 const LEAST_FIT: f32 = 0.94;
 /// Number of brightnesses at which paper is parted from desk.
-const THRESHOLDS: usize = 20;
+const THRESHOLDS: usize = 12;
 
 /// Corners of the page in pixels of `picture`, clockwise from the top left; `None` if the picture shows no more than
 /// the drawing.
@@ -56,10 +56,18 @@ fn sheet(
 ) -> Option<(f32, [Vec2; 4])> {
     let (width, height) = (values.width, values.height);
     let pixels = (width * height) as f32;
+    let is_bright = |x: usize, y: usize| values.data[y * width + x] > threshold;
+    let rows = (0..height).flat_map(|y| [(0, y), (width - 1, y)]);
+    let framed = (0..width).flat_map(|x| [(x, 0), (x, height - 1)]).chain(rows);
+    if 5 * framed.filter(|(x, y)| is_bright(*x, *y)).count() > 2 * (width + height) {
+        return None;
+    }
     let bright = values.map(|value| value > threshold);
     let (labels, pieces) = mask_components(&bright, false);
-    let (index, piece) = pieces.iter().enumerate().max_by_key(|(_, piece)| piece.area)?;
-    if (piece.area as f32) < LEAST_SHARE * pixels {
+    // A closed outer wall parts the margin from what lies inside: the margin reaches farther.
+    let reach = |piece: &Component| piece.size().0 * piece.size().1;
+    let (index, piece) = pieces.iter().enumerate().max_by_key(|(_, piece)| reach(piece))?;
+    if (reach(piece) as f32) < LEAST_SHARE * pixels {
         return None;
     }
     // Ink on the sheet leaves holes: what cannot be reached from the border belongs to it.
@@ -100,7 +108,7 @@ fn sheet(
     }
     // A room with thick walls all around is no page: it lies straight, and what surrounds it is as black as ink.
     let beyond_luma = beyond_luma / beyond.max(1) as f32;
-    if is_straight(&corners) && (beyond_luma < 70.0 || beyond_luma < ink + 40.0) {
+    if is_straight(&corners) && beyond_luma < ink + 25.0 {
         return None;
     }
     Some((fit, corners))

@@ -88,6 +88,10 @@ fn erase_along(picture: &mut RgbImage, ink: f32, is_upright: bool) {
             for k in span.clone() {
                 let (x, y) = if is_upright { (at, k) } else { (k, at) };
                 let pixel = picture.get_pixel_mut(x as u32, y as u32);
+                // Ink on a line stays as dark as it is.
+                if darkness(pixel.0) > most {
+                    continue;
+                }
                 for (value, add) in pixel.0.iter_mut().zip(add) {
                     *value = (f32::from(*value) + add).min(PAPER.max(f32::from(*value))) as u8;
                 }

@@ -58,6 +58,14 @@ impl<T: Copy> Raster<T> {
         self.data.get(y * self.width..(y + 1) * self.width).unwrap_or_default()
     }
 
+    /// The part from one place to another, both included; `fill` beyond the grid.
+    pub fn crop(&self, min: (i32, i32), max: (i32, i32), fill: T) -> Self {
+        let size = |from: i32, to: i32| usize::try_from(to - from + 1).unwrap_or(0);
+        Self::from_fn(size(min.0, max.0), size(min.1, max.1), |x, y| {
+            self.get(min.0 + x as i32, min.1 + y as i32).unwrap_or(fill)
+        })
+    }
+
     /// Columns become rows.
     pub fn transposed(&self) -> Self {
         let mut data = Vec::with_capacity(self.data.len());

@@ -15,6 +15,8 @@ use super::{EntryKind, Legend, Page};
 const WIDEST_GATE_M: f32 = 2.4;
 /// Smaller enclosed floors do not make a level, square metres.
 const LEAST_FLOOR_M2: f32 = 1.0;
+/// One cell in so many is a wall, or what is drawn is dust.
+const FEWEST_WALLS: usize = 400;
 /// More cells along one side are not built.
 pub const MOST_CELLS: usize = 1024;
 
@@ -62,7 +64,8 @@ impl Draft {
         legend: &Legend,
         page: &Page,
     ) -> Result<(Plan, Vec<Warning>), SketchError> {
-        if !self.plan.cells.iter().any(|cell| cell.kind == CellKind::Wall) {
+        let walls = self.plan.cells.iter().filter(|cell| cell.kind == CellKind::Wall).count();
+        if FEWEST_WALLS * walls < self.plan.cells.len() {
             let text = "no walls found: draw them as dark strokes on light paper";
             return Err(self.refuse(RefusalReason::NoWalls, None, text, page));
         }
@@ -125,12 +128,47 @@ impl Draft {
                 *cell = Cell::default();
             }
         }
+        self.drop_loose_walls();
         if let Some((x, y, entry)) = left_out {
             let name = legend.get(entry).map_or("mark", |entry| &entry.name);
             let text = format!("{name} outside of the outer wall is left out");
             self.warn(WarningKind::LeftOut, Some(self.plan.centre_m(x, y)), text);
         }
         self.trim();
+    }
+
+    /// Walls that border on no floor are writing, a frame, a scale: not part of the level.
+    fn drop_loose_walls(&mut self) {
+        let plan = &self.plan;
+        let walls = Raster {
+            width: plan.width,
+            height: plan.height,
+            data: plan.cells.iter().map(|cell| cell.kind == CellKind::Wall).collect(),
+        };
+        let (labels, pieces) = mask_components(&walls, true);
+        let mut holds = vec![false; pieces.len() + 1];
+        for (i, label) in labels.data.iter().enumerate() {
+            let (x, y) = ((i % plan.width) as i32, (i / plan.width) as i32);
+            let beside = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (x + dx, y + dy)));
+            let borders = beside
+                .into_iter()
+                .any(|(x, y)| !matches!(plan.cell(x, y).kind, CellKind::Wall | CellKind::Outside));
+            if let Some(flag) = holds.get_mut(*label as usize) {
+                *flag |= borders;
+            }
+        }
+        let mut loose = None;
+        for (i, label) in labels.data.iter().enumerate() {
+            if *label != 0 && holds.get(*label as usize) == Some(&false) {
+                loose = loose.or(Some(i));
+                self.plan.cells[i] = Cell::default();
+            }
+        }
+        if let Some(i) = loose {
+            let (x, y) = ((i % self.plan.width) as i32, (i / self.plan.width) as i32);
+            let text = "strokes outside of the outer wall are left out";
+            self.warn(WarningKind::LeftOut, Some(self.plan.centre_m(x, y)), text);
+        }
     }
 
     /// Cuts off rows and columns that hold nothing.

@@ -101,11 +101,21 @@ impl Canvas {
             self.area(a, b, pen, pen.ink, false, rng);
         }
         for wall in &layout.walls {
-            let (a, b) = (px(wall.a, self), px(wall.b, self));
+            // Round ends would narrow the doorways.
+            let cap_m = (0.5 * pen.width_px / self.px_per_m).min(0.4 * wall.a.distance(wall.b));
+            let along = (wall.b - wall.a).normalize_or_zero();
+            let is_jamb = |end: Vec2| {
+                let doorways = layout.doorways.iter();
+                doorways
+                    .map(|(centre, half)| (end - *centre).abs().max_element() - half.max_element())
+                    .any(|d| d.abs() < 0.01)
+            };
+            let back = |end: Vec2| if is_jamb(end) { cap_m } else { 0.0 };
+            let (a, b) = (wall.a + along * back(wall.a), wall.b - along * back(wall.b));
+            let (a, b) = (px(a, self), px(b, self));
             if pen.is_double {
                 let along = (b - a).normalize_or_zero();
                 let side = along.perp() * 0.15 * self.px_per_m;
-                let (a, b) = (a - along * 0.0, b);
                 for (p, q) in [
                     (a + side, b + side),
                     (a - side, b - side),
