@@ -69,12 +69,17 @@ pub(super) fn level(page: &RgbImage, noise: f32) -> f32 {
         (edge..width.saturating_sub(edge)).contains(&x)
             && (edge..height.saturating_sub(edge)).contains(&y)
     };
-    let dark: Vec<f32> = page
-        .enumerate_pixels()
-        .filter(|(x, y, pixel)| inside(*x, *y) && !is_coloured(pixel.0, noise))
-        .map(|(_, _, pixel)| darkness(pixel.0))
-        .filter(|d| *d > least)
-        .collect();
+    let (mut dark, mut coloured) = (Vec::new(), Vec::new());
+    for (x, y, pixel) in page.enumerate_pixels() {
+        let d = darkness(pixel.0);
+        if d > least && inside(x, y) {
+            if is_coloured(pixel.0, noise) { coloured.push(d) } else { dark.push(d) }
+        }
+    }
+    // Drawn with a coloured pen, only soft edges are grey.
+    if 6 * dark.len() < coloured.len() {
+        dark = coloured;
+    }
     // Lines of paper and soft edges are many and light: ink is the darkest.
     0.9 * quantile(&dark, 0.95).unwrap_or(0.0)
 }
