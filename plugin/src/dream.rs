@@ -59,6 +59,7 @@ impl Dream {
             steps: camera.steps,
             prompt: camera.prompt.clone(),
             threads: None,
+            ..LoadOptions::default()
         };
         let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
         let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;

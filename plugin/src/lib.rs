@@ -28,6 +28,7 @@
 //! | [`view`] | the picture in place of the 3D passes |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`recorder`] | episodes for training, from any Bevy game |
+//! | [`sketch`] | from a drawing to the plan of a level, as plain data |
 //!
 //! Order within a frame: intent in `FixedFirst`, the game in `FixedUpdate`, its sum per model frame in `FixedLast`;
 //! in `PostUpdate`, after transforms are propagated, the newest picture is taken, the state is sent, and the camera's
@@ -41,6 +42,7 @@ pub mod material;
 pub mod overlay;
 pub mod recorder;
 pub mod shadow;
+pub mod sketch;
 pub mod toggle;
 mod twin;
 pub mod view;

@@ -58,7 +58,7 @@ impl Exemplars {
         }
     }
 
-    /// From finest levels as [`Self::finest`] gives them, layer by layer, or `None` if the length or a value is
+    /// From finest levels as [`Self::filled`] gives them, layer by layer, or `None` if the length or a value is
     /// wrong. A coarser texel is the weighed mean of the four below it, as certain as the most certain of them.
     pub fn from_finest(finest: &[[f32; 4]]) -> Option<Self> {
         let sane = |t: &[f32; 4]| t.iter().all(|v| v.is_finite()) && t[3] >= 0.0;
@@ -77,11 +77,12 @@ impl Exemplars {
         Some(exemplars)
     }
 
-    /// What is known of `layer` at the finest level, filled from coarser levels where it was never seen closely:
-    /// detail (log-ratio, RGB) and confidence 0 to 1, [`FINEST_TEXELS`] long.
-    pub fn finest(&mut self, layer: usize) -> &[[f32; 4]] {
+    /// What is known of `layer` at `level`, filled from coarser levels where it was never seen closely: detail
+    /// (log-ratio, RGB) and confidence 0 to 1, row by row.
+    pub fn filled(&mut self, layer: usize, level: usize) -> &[[f32; 4]] {
         self.fill_stale();
-        &self.filled[layer * LAYER_TEXELS..][..FINEST_TEXELS]
+        let side = SIZE >> level;
+        &self.filled[layer * LAYER_TEXELS + LEVEL_OFFSET[level]..][..side * side]
     }
 
     /// The share of `layer`'s finest texels that were seen closely.
@@ -342,7 +343,7 @@ mod tests {
             exemplars.write(&seen, &stripes(SIZE), &[0.5; 3 * SIZE], |_| 1.0);
         }
         let finest: Vec<[f32; 4]> = (0..LAYERS)
-            .flat_map(|layer| exemplars.finest(layer).to_vec())
+            .flat_map(|layer| exemplars.filled(layer, 0).to_vec())
             .map(|[r, g, b, confidence]| [r, g, b, 8.0 * confidence])
             .collect();
         let mut again = Exemplars::from_finest(&finest).unwrap();

@@ -50,9 +50,10 @@ pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Look>, DataError> {
         let Some(style) = weights.iter().position(|w| *w >= LEAST_STYLE) else { continue };
         let mut seen = exemplars_of(&episode)?;
         for (layer, found) in found[style].iter_mut().enumerate() {
-            let known = seen.seen_closely(layer);
+            // What was seen only from afar is better than nothing.
+            let known = seen.seen_closely(layer) + 1e-3 * seen.mean(layer)[3];
             if known > 0.0 {
-                let texels = seen.finest(layer).iter();
+                let texels = seen.filled(layer, 0).iter();
                 found.push((
                     known,
                     texels.map(|t| [t[0], t[1], t[2], LOOK_WEIGHT * t[3]]).collect(),
