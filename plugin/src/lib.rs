@@ -65,7 +65,9 @@ pub mod prelude {
     };
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::material::NeuralMaterial;
-    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
+    pub use crate::memory::{
+        ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
+    };
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -93,12 +95,13 @@ impl Plugin for NeuralCameraPlugin {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
+            .init_resource::<memory::MemoryOverlay>()
             .add_message::<camera::CameraCut>()
             .add_message::<memory::ForgetSurface>()
             .add_message::<memory::SaveMemory>()
             .add_message::<memory::LoadMemory>()
             .add_message::<memory::MemoryFileDone>()
-            .add_systems(Update, toggle::read_keys)
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -112,6 +115,7 @@ impl Plugin for NeuralCameraPlugin {
                         (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
+                        memory::paint_overlay,
                         view::choose_pass,
                         diagnostics::measure,
                     )
