@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`camera`] | [`NeuralCamera`](camera::NeuralCamera), its model, style, pace; camera cuts |
 //! | [`material`] | what a body is made of |
+//! | [`memory`] | what surfaces look like, kept, saved with the level, and forgotten |
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
@@ -39,6 +40,7 @@ pub mod camera;
 pub mod diagnostics;
 pub mod dream;
 pub mod material;
+pub mod memory;
 pub mod overlay;
 pub mod recorder;
 pub mod shadow;
@@ -63,6 +65,9 @@ pub mod prelude {
     };
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::material::NeuralMaterial;
+    pub use crate::memory::{
+        ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
+    };
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -89,8 +94,14 @@ impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<toggle::SideBySide>()
+            .init_resource::<memory::MemoryJobs>()
+            .init_resource::<memory::MemoryOverlay>()
             .add_message::<camera::CameraCut>()
-            .add_systems(Update, toggle::read_keys)
+            .add_message::<memory::ForgetSurface>()
+            .add_message::<memory::SaveMemory>()
+            .add_message::<memory::LoadMemory>()
+            .add_message::<memory::MemoryFileDone>()
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -101,8 +112,10 @@ impl Plugin for NeuralCameraPlugin {
                         .before(TransformSystems::Propagate),
                     (
                         camera::cut,
+                        (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
+                        memory::paint_overlay,
                         view::choose_pass,
                         diagnostics::measure,
                     )

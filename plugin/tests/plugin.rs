@@ -6,6 +6,8 @@
 mod bridge;
 #[path = "plugin_tests/fake.rs"]
 mod fake;
+#[path = "plugin_tests/memory.rs"]
+mod memory;
 #[path = "plugin_tests/recording.rs"]
 mod recording;
 #[path = "plugin_tests/shadow.rs"]

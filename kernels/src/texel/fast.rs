@@ -327,6 +327,32 @@ impl TexelMemory {
         stats
     }
 
+    /// When each pixel's place was last written, in frames of the memory ([`Self::frame`]); `None` for the sky and for
+    /// what was never seen. Looks at texels of two to eight pixels, so that the pixels around count, too.
+    pub fn last_seen(
+        &self,
+        scene: &Scene,
+        camera: &CameraPose,
+        maps: &ShadowMaps,
+    ) -> Vec<Option<u32>> {
+        let frame = Frame::new(&self.slots, scene, camera, maps);
+        let seen = |pixel: usize| {
+            let (body, surfel) = frame.surfel(pixel % maps.width, pixel / maps.width)?;
+            let own = surfel.level().0;
+            let at = |level: usize| {
+                let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
+                let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
+                let (chart, slab) = (surfel.chart.index(), surfel.slab(level));
+                let page = self.pages.find(Key::new(body.object, chart, level, u, v, slab))?;
+                let inside = |i: i32| i.rem_euclid(PAGE as i32) as usize;
+                let texel = self.pages.texel(page, inside(i), inside(j));
+                (texel.weight > 0.0).then_some(texel.frame)
+            };
+            (own + 1..(own + 3).min(LEVELS)).filter_map(at).max()
+        };
+        (0..maps.width * maps.height).map(seen).collect()
+    }
+
     #[inline]
     fn read_at(
         &mut self,

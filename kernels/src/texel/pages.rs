@@ -208,6 +208,17 @@ impl Pages {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Texels of a level that were seen.
+    pub fn known(&self, level: usize) -> usize {
+        (0..self.heads.len() as u32)
+            .filter(|page| {
+                let head = &self.heads[*page as usize];
+                !head.free && head.key.level() == level
+            })
+            .map(|page| self.texels(page).iter().filter(|t| t.weight > 0.0).count())
+            .sum()
+    }
+
     /// All pages of an object, by their place.
     pub fn of(&self, object: u32) -> Vec<PageRecord> {
         let mut records: Vec<PageRecord> = self

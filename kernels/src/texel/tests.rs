@@ -306,6 +306,21 @@ fn a_saved_world_is_known_again_under_other_ids() {
 }
 
 #[test]
+fn it_tells_when_a_place_was_seen_last() {
+    let (scene, mut memory) = (yard(), TexelMemory::new(ROOM));
+    write(&mut memory, &scene, &eye());
+    let (maps, first) = (drawn(&scene, &eye()), memory.frame());
+    let away = camera(Vec3::new(0.3, 1.6, 4.0), Vec3::new(0.0, 1.2, 20.0));
+    for _ in 0..5 {
+        write(&mut memory, &scene, &away);
+    }
+    let seen = memory.last_seen(&scene, &eye(), &maps);
+    let count = |wanted: Option<u32>| seen.iter().filter(|frame| **frame == wanted).count();
+    assert!(count(Some(first)) > 5000 && count(Some(memory.frame())) == 0);
+    assert!(memory.seen_m2() > 10.0, "{} m²", memory.seen_m2());
+}
+
+#[test]
 fn ten_thousand_bodies_come_and_go() {
     let mut memory = TexelMemory::new(4 << 20);
     for round in 0..3u64 {

@@ -14,6 +14,7 @@ use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::StyleWeights;
@@ -42,11 +43,12 @@ pub fn play(
     args: &PlayArgs,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
-    let mut app = app(args, style, script);
+    let mut app = app(args, style, script, memory);
     prepare_to_step(&mut app);
 
     // Time stands still until there is something to see.
@@ -88,7 +90,12 @@ pub fn play(
     let status =
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
+    let known = memory.stats();
     let summary = stats.summary(&[
+        ("memory_mb", json!(known.bytes as f32 / 1e6)),
+        ("memory_hit_rate", json!(known.hit_rate)),
+        ("memory_read_ms", json!(known.read_ms)),
+        ("memory_write_ms", json!(known.write_ms)),
         ("physics_hash", json!(format!("{:016x}", hash.value))),
         ("physics_ticks", json!(hash.ticks)),
         ("model", json!(status.model)),
@@ -113,7 +120,12 @@ pub fn play(
     Ok(())
 }
 
-fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> App {
+fn app(
+    args: &PlayArgs,
+    style: StyleWeights,
+    script: Option<ActionScript>,
+    memory: &NeuralMemory,
+) -> App {
     let mut app = App::new();
     app.add_plugins(
         // A player's renderer works beside the game; only recording must not.
@@ -122,7 +134,7 @@ fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> Ap
     let bot = script.is_none();
     add_game(&mut app, args.seed, style, bot);
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))
-        .insert_resource(Intended(args.camera(style)))
+        .insert_resource(Intended(args.camera(style), memory.clone()))
         .insert_resource(Pictures { size: UVec2::new(args.size.0, args.size.1), newest: None })
         .add_systems(PostStartup, aim)
         .add_systems(Update, mark_camera);

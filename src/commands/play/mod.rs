@@ -11,6 +11,7 @@ use bevy::window::{PresentMode, WindowResolution};
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::memory::NeuralMemory;
 use reverie_runtime::model::{LoadOptions, load_model};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
@@ -64,6 +65,9 @@ pub struct PlayArgs {
     /// Headless: every picture waits for its own neural frame, so that a seed always gives the same pictures.
     #[arg(long)]
     lockstep: bool,
+    /// What surfaces look like: loaded from here if the file exists, and saved when the game ends.
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -84,11 +88,20 @@ impl PlayArgs {
         let script = self.script.as_ref().map(ActionScript::load).transpose()?;
         super::doctor::require_adapter()?;
         self.check_model()?;
-        if self.headless {
-            headless::play(&self, style, script)
-        } else {
-            self.play_in_window(style, script)
+        let memory = NeuralMemory::default();
+        if let Some(path) = self.memory.as_ref().filter(|path| path.exists()) {
+            memory.load(path)?;
         }
+        if self.headless {
+            headless::play(&self, style, script, &memory)?;
+        } else {
+            self.play_in_window(style, script, &memory)?;
+        }
+        if let Some(path) = &self.memory {
+            memory.save(path)?;
+            println!("memory: {}", path.display());
+        }
+        Ok(())
     }
 
     /// A model that was asked for must be there and sound; in a running game the same fault would leave shadow paint.
@@ -122,6 +135,7 @@ impl PlayArgs {
         &self,
         style: StyleWeights,
         script: Option<ActionScript>,
+        memory: &NeuralMemory,
     ) -> Result<(), Box<dyn Error>> {
         let window = Window {
             title: "Reverie".to_owned(),
@@ -138,7 +152,7 @@ impl PlayArgs {
         );
         add_game(&mut app, self.seed, style, false);
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
-            .insert_resource(Intended(neural))
+            .insert_resource(Intended(neural, memory.clone()))
             .add_systems(Update, (mark_camera, keys, pace_display))
             .run();
         Ok(())
@@ -162,7 +176,7 @@ fn add_game(app: &mut App, seed: u64, style: StyleWeights, bot: bool) {
 
 /// What the courtyard's camera is to be.
 #[derive(Resource, Clone)]
-struct Intended(NeuralCamera);
+struct Intended(NeuralCamera, NeuralMemory);
 
 fn mark_camera(
     mut commands: Commands,
@@ -170,7 +184,7 @@ fn mark_camera(
     cameras: Query<Entity, (With<CourtyardCamera>, Without<NeuralCamera>)>,
 ) {
     for camera in &cameras {
-        commands.entity(camera).insert(intended.0.clone());
+        commands.entity(camera).insert((intended.0.clone(), intended.1.clone()));
     }
 }
 

@@ -67,7 +67,6 @@ pub struct ReverieModel {
     /// The weather that the exemplars show; `None` before the first frame.
     exemplar_style: Option<StyleWeights>,
     use_past: bool,
-    /// The network has seen memories in training. One that has not gets them in place of older frames.
     knows_memory: bool,
 }
 
@@ -122,6 +121,11 @@ impl ReverieModel {
     /// Dreams with another memory, or without one.
     pub fn set_memory(&mut self, memory: Option<SharedMemory>) {
         self.memory = memory;
+    }
+
+    /// The network has seen memories in training. One that has not gets them in place of older frames.
+    pub fn knows_memory(&self) -> bool {
+        self.knows_memory
     }
 
     /// Kind and device that the network computes in, for logs.
