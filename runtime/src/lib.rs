@@ -6,6 +6,7 @@
 //! | [`dream`] | the thread, its channels, its fallback |
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
+//! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
@@ -27,6 +28,7 @@ pub mod references;
 pub mod request;
 pub mod scene;
 pub mod style;
+pub mod tones;
 pub mod view;
 pub mod weights;
 

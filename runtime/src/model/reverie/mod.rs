@@ -17,7 +17,7 @@ use super::{LoadOptions, ModelError, WorldModel};
 use crate::card::ModelCard;
 use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, pack_maps};
 use crate::device::{best_device, fastest_kind};
-use crate::frame::{NeuralFrame, StageTimes};
+use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::paint::to_rgba8;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
@@ -186,6 +186,8 @@ impl ReverieModel {
             return Err(ModelError::NotANumber { count, request_id: request.id });
         }
         let rgba = Arc::new(to_rgba8(&rgb));
+        let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
+        let shadow = self.view.as_ref().map(shadow);
         match instead {
             Some((truth, trust)) => self.commit(request, truth, |_| trust),
             None => {
@@ -203,6 +205,7 @@ impl ReverieModel {
             height: self.card.architecture.height,
             rgba,
             snapshot: request.snapshot.clone(),
+            shadow,
             source: FrameSource::Model,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),
