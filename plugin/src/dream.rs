@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use reverie_guard::ShadowSnapshot;
+use reverie_guard::{ShadowSnapshot, check_request};
 use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
@@ -14,6 +14,7 @@ use crate::action::{ActionTally, PlayerAction};
 use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
 use crate::memory::NeuralMemory;
 use crate::shadow::ShadowReader;
+use crate::view::{Latched, LateLatch};
 
 /// How often a failed model is built again.
 const RESTARTS: u32 = 3;
@@ -23,10 +24,12 @@ const LOCKSTEP_LIMIT: Duration = Duration::from_secs(30);
 /// The newest picture of a neural camera, on the camera's entity.
 #[derive(Component, Debug, Clone, Default)]
 pub struct NeuralPicture {
-    /// `None` before the first one.
+    /// `None` before the first one, and after a cut until there is one of the new place.
     pub frame: Option<NeuralFrame>,
     /// Rises with each picture.
     pub serial: u64,
+    /// Rises with each cut: from then until the first new picture `frame` is `None`.
+    pub epoch: u64,
 }
 
 /// The dream thread of a neural camera, and what it was started with.
@@ -36,6 +39,8 @@ pub struct Dream {
     started_with: NeuralCamera,
     memory: NeuralMemory,
     next_id: u64,
+    /// Answers to earlier requests show the place before a cut.
+    first_id: u64,
     /// Since the last request.
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
@@ -70,6 +75,7 @@ impl Dream {
             started_with: camera.clone(),
             memory: memory.clone(),
             next_id: 1,
+            first_id: 0,
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
             status: DreamStatus::default(),
@@ -124,7 +130,7 @@ pub(crate) fn start_dreams(
     orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
 ) {
     for entity in &orphans {
-        commands.entity(entity).remove::<(Dream, NeuralPicture)>();
+        commands.entity(entity).remove::<(Dream, NeuralPicture, LateLatch)>();
     }
     if all.iter().len() > 1 {
         warn_once!(
@@ -137,7 +143,8 @@ pub(crate) fn start_dreams(
         }
         match Dream::start(camera, memory) {
             Ok(dream) => {
-                commands.entity(entity).insert((dream, NeuralPicture::default()));
+                let parts = (dream, NeuralPicture::default(), LateLatch::default());
+                commands.entity(entity).insert(parts);
             }
             Err(error) => error_once!("no neural picture: the system gives no thread: {error}"),
         }
@@ -151,17 +158,24 @@ pub(crate) fn tally_action(action: Res<PlayerAction>, mut dreams: Query<&mut Dre
     }
 }
 
-/// Takes the newest pictures, then asks for the state of this frame.
+/// Takes the newest pictures, shows the newest state to the display, then asks for a picture of it.
 pub(crate) fn exchange(
-    mut cameras: Query<(Entity, &mut NeuralCamera, &mut Dream, &mut NeuralPicture, &Camera)>,
+    mut cameras: Query<(
+        Entity,
+        &mut NeuralCamera,
+        &mut Dream,
+        &mut NeuralPicture,
+        &LateLatch,
+        &Camera,
+    )>,
     mut shadow: ShadowReader,
 ) {
-    for (entity, mut camera, mut dream, mut picture, view) in &mut cameras {
+    for (entity, mut camera, mut dream, mut picture, latch, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
         dream.report();
         if let Some(frame) = dream.handle.newest_frame() {
-            show(&mut picture, frame);
+            show(&mut picture, frame, dream.first_id);
         }
         if !camera.enabled || !view.is_active {
             continue;
@@ -173,7 +187,13 @@ pub(crate) fn exchange(
                 continue;
             }
         };
-        cover_view(&mut snapshot, view, &picture);
+        if camera.reset {
+            picture.frame = None;
+            picture.epoch += 1;
+            dream.first_id = dream.next_id;
+        }
+        put_late(latch, &snapshot, &camera, picture.epoch);
+        cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {
             dream.waiting.clear();
         }
@@ -194,7 +214,7 @@ pub(crate) fn exchange(
         }
         dream.handle.request(request);
         if camera.pace == NeuralPace::Lockstep {
-            wait_for(&dream.handle, id, &mut picture);
+            wait_for(&dream.handle, id, dream.first_id, &mut picture);
             dream.status = dream.handle.status();
         }
     }
@@ -205,8 +225,29 @@ pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspe
     view_tangent * (view_aspect / picture_aspect).max(1.0)
 }
 
-/// A view wider than the model's pictures needs a wider field; what is too much above and below is not shown.
-fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPicture) {
+/// Gives the display the state of this frame; bodies that are not sane are left out.
+fn put_late(latch: &LateLatch, snapshot: &ShadowSnapshot, camera: &NeuralCamera, epoch: u64) {
+    let mut snapshot = snapshot.clone();
+    // A camera that cannot be looked through is the model's to report: the display stays as it is.
+    if check_request(&mut snapshot).is_ok() {
+        latch.put(Latched {
+            camera: snapshot.camera,
+            snapshot: Arc::new(snapshot),
+            style: camera.style,
+            epoch,
+            at: Instant::now(),
+        });
+    }
+}
+
+/// A view wider than the model's pictures needs a wider field, and a view that turns some more at each side; what is
+/// too much is not shown.
+fn cover_view(
+    snapshot: &mut ShadowSnapshot,
+    view: &Camera,
+    picture: &NeuralPicture,
+    overscan: f32,
+) {
     let size =
         picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
     let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0)
@@ -215,21 +256,25 @@ fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPict
     };
     let tangent = (0.5 * snapshot.camera.vertical_fov_rad).tan();
     let picture_aspect = size.x as f32 / size.y as f32;
-    let covering = covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
+    let overscan = if overscan.is_finite() { overscan.clamp(1.0, 2.0) } else { 1.0 };
+    let covering = overscan * covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
     snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
 }
 
-fn show(picture: &mut NeuralPicture, frame: NeuralFrame) {
+fn show(picture: &mut NeuralPicture, frame: NeuralFrame, first_id: u64) {
+    if frame.request_id < first_id {
+        return;
+    }
     picture.serial += 1;
     picture.frame = Some(frame);
 }
 
-fn wait_for(handle: &DreamHandle, id: u64, picture: &mut NeuralPicture) {
+fn wait_for(handle: &DreamHandle, id: u64, first_id: u64, picture: &mut NeuralPicture) {
     let give_up = Instant::now() + LOCKSTEP_LIMIT;
     while Instant::now() < give_up {
         if let Some(frame) = handle.newest_frame() {
             let answered = frame.request_id >= id;
-            show(picture, frame);
+            show(picture, frame, first_id);
             if answered {
                 return;
             }

@@ -26,7 +26,7 @@
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
-//! | [`view`] | the picture in place of the 3D passes |
+//! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //! | [`sketch`] | from a drawing to the plan of a level, as plain data |
@@ -39,6 +39,7 @@ pub mod action;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;
+mod gbuffer;
 pub mod material;
 pub mod memory;
 pub mod overlay;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use reverie_guard::check_request;
 
 use super::{ModelError, WorldModel};
-use crate::frame::{NeuralFrame, StageTimes};
+use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::paint::to_rgba8;
 use crate::request::{DreamRequest, FrameSource};
 use crate::view::ShadowView;
@@ -49,6 +49,7 @@ impl WorldModel for ShadowPaint {
             none => none.insert(ShadowView::new(&snapshot, &request.style, width, height, true)),
         };
         let rgba = Arc::new(to_rgba8(&view.paint));
+        let shadow = FrameShadow::new(view, &request.style, &rgba);
         let finished_at = Instant::now();
         Ok(NeuralFrame {
             request_id: request.id,
@@ -56,6 +57,7 @@ impl WorldModel for ShadowPaint {
             height: self.height,
             rgba,
             snapshot: Arc::new(snapshot),
+            shadow: Some(Arc::new(shadow)),
             source: FrameSource::ShadowPaint,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),

@@ -17,7 +17,7 @@ use super::{LoadOptions, ModelError, WorldModel};
 use crate::card::ModelCard;
 use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
-use crate::frame::{NeuralFrame, StageTimes};
+use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::memory::SharedMemory;
 use crate::paint::to_rgba8;
 use crate::references::References;
@@ -214,6 +214,8 @@ impl ReverieModel {
             return Err(ModelError::NotANumber { count, request_id: request.id });
         }
         let rgba = Arc::new(to_rgba8(&rgb));
+        let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
+        let shadow = self.view.as_ref().map(shadow);
         match instead {
             Some((truth, trust)) => self.commit(request, truth, |_| trust, trust),
             None => {
@@ -232,6 +234,7 @@ impl ReverieModel {
             height: self.card.architecture.height,
             rgba,
             snapshot: request.snapshot.clone(),
+            shadow,
             source: FrameSource::Model,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),
