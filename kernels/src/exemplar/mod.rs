@@ -349,7 +349,7 @@ mod tests {
         let mut again = Exemplars::from_finest(&finest).unwrap();
         for footprint in [0.5 / SIZE as f32, 4.0 / SIZE as f32, 1.0] {
             let view = maps(SIZE, 6, footprint);
-            let mut read = |from: &mut Exemplars| {
+            let read = |from: &mut Exemplars| {
                 let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![0.0; SIZE]);
                 from.read(&view, &[0.5; 3 * SIZE], &mut rgb, &mut confidence);
                 rgb

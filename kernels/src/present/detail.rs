@@ -23,6 +23,23 @@ pub struct Detail {
     levels: [Vec<[u8; 4]>; LEVELS],
 }
 
+/// A point of the display that texture is put on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// As in [`ShadowMaps::layer`](crate::raster::ShadowMaps::layer).
+    pub layer: u8,
+    /// Periods.
+    pub uv: [f32; 2],
+    /// Periods that a pixel of the display covers.
+    pub footprint: f32,
+    /// Periods that are as small as the neural frames resolve.
+    pub coarse_footprint: f32,
+    /// Share that was painted, and so has no texture at all.
+    pub open: f32,
+    /// Share of the light that fog leaves: it hides texture as well.
+    pub clear: f32,
+}
+
 impl Detail {
     /// Texels along one side of the finest level.
     pub const SIZE: u32 = SIZE as u32;
@@ -33,7 +50,9 @@ impl Detail {
 
     /// Knows no material.
     pub fn unknown() -> Self {
-        Self { levels: std::array::from_fn(|level| vec![[128, 128, 128, 0]; LAYERS * texels(level)]) }
+        Self {
+            levels: std::array::from_fn(|level| vec![[128, 128, 128, 0]; LAYERS * texels(level)]),
+        }
     }
 
     /// What `exemplars` know now.
@@ -58,29 +77,20 @@ impl Detail {
         &self.levels[level]
     }
 
-    /// `rgb` (sRGB, 0 to 1) of a point at `uv` on `layer` with the texture put on that lies between `footprint`, the
-    /// periods that a display pixel covers, and `coarse_footprint`. `open` is the share that was painted, and so has no
-    /// texture at all.
-    pub fn dress(
-        &self,
-        rgb: Vec3,
-        open: f32,
-        layer: u8,
-        uv: [f32; 2],
-        footprint: f32,
-        coarse_footprint: f32,
-    ) -> Vec3 {
-        let layer = usize::from(layer);
+    /// `rgb` (sRGB, 0 to 1) with the texture of `at` put on that lies between the display's pixels and the frames'.
+    pub fn dress(&self, rgb: Vec3, at: &Place) -> Vec3 {
+        let Place { uv, open, .. } = *at;
+        let layer = usize::from(at.layer);
         if layer >= LAYERS {
             return rgb;
         }
-        let fine_level = level_of(footprint);
-        let coarse_level = level_of(coarse_footprint);
+        let fine_level = level_of(at.footprint);
+        let coarse_level = level_of(at.coarse_footprint);
         let last = (LEVELS - 1) as f32;
         let coarse_level = (coarse_level + (last - coarse_level) * open).max(fine_level);
         let (fine, confidence) = self.sample(layer, uv, fine_level);
         let (coarse, _) = self.sample(layer, uv, coarse_level);
-        let change = 4.0 * (fine - coarse) * confidence;
+        let change = 4.0 * (fine - coarse) * confidence * at.clear;
         let held = change.clamp(Vec3::splat(-MOST), Vec3::splat(MOST));
         ((rgb + DARK) * held.exp() - DARK).clamp(Vec3::ZERO, Vec3::ONE)
     }
@@ -133,7 +143,8 @@ mod tests {
 
     fn at(detail: &Detail, layer: u8, texel: usize, footprint: f32, open: f32) -> f32 {
         let uv = [(texel as f32 + 0.5) / SIZE as f32, 0.5];
-        detail.dress(Vec3::splat(0.5), open, layer, uv, footprint, 0.25).x
+        let place = Place { layer, uv, footprint, coarse_footprint: 0.25, open, clear: 1.0 };
+        detail.dress(Vec3::splat(0.5), &place).x
     }
 
     #[test]

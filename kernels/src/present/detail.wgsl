@@ -13,11 +13,7 @@ const DETAIL_LAST_LEVEL: f32 = 6.0;
 const DETAIL_LAYERS: u32 = 32u;
 const DETAIL_DARK: f32 = 0.04;
 const DETAIL_MOST: f32 = 0.7;
-const KIND_BOX: u32 = 0u;
-const KIND_BALL: u32 = 1u;
-const KIND_CYLINDER: u32 = 2u;
-const KIND_CAPSULE: u32 = 3u;
-const KIND_CONE: u32 = 4u;
+const COARSE_PIXELS: f32 = 1.5;
 
 struct Surface {
     // Periods of the texture.
@@ -81,10 +77,9 @@ fn detail_level(footprint: f32) -> f32 {
     return min(log2(max(footprint * DETAIL_TEXELS, 1.0)), DETAIL_LAST_LEVEL);
 }
 
-// `rgb` (sRGB) of a point with the texture put on that lies between the display's pixels and the `coarse` ones, both
-// in metres on a surface that faces the camera at the point's distance. `open` is the share that was painted, and so has
-// no texture at all.
-fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<f32>, fine_m: f32, coarse_m: f32) -> vec3<f32> {
+// `rgb` (sRGB) of a point `depth_m` away with the texture put on that lies between the display's pixels and those of the
+// neural frames. `open` is the share that was painted, and so has no texture at all.
+fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<f32>, depth_m: f32) -> vec3<f32> {
     let layer = 2u * bodies[body].material + select(0u, 1u, normal.y > 0.7);
     if (layer >= DETAIL_LAYERS) {
         return rgb;
@@ -95,12 +90,16 @@ fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<
     let facing = rows[0].xyz * normal.x + rows[1].xyz * normal.y + rows[2].xyz * normal.z;
     let surface = surface_at(bodies[body].kind, bodies[body].half_extents_m.xyz, at, facing);
     let ray = normalize(view.eye.xyz - point);
+    let fine_m = 2.0 * view.tan_y / view.size.y * depth_m;
+    let coarse_m = COARSE_PIXELS * depth_m / max(abs(view.places[0].y), 1.0);
     let stretch = 1.0 / (max(dot(ray, normal), 0.05) * min(surface.period_m.x, surface.period_m.y));
     let fine_level = detail_level(fine_m * stretch);
     let coarse_level = max(mix(detail_level(coarse_m * stretch), DETAIL_LAST_LEVEL, open), fine_level);
     let fine = textureSampleLevel(detail, detail_sampler, surface.uv, layer, fine_level);
     let coarse = textureSampleLevel(detail, detail_sampler, surface.uv, layer, coarse_level);
-    let change = 4.0 * (fine.rgb - coarse.rgb) * fine.a;
+    // Fog hides texture as it hides light.
+    let clear = exp(-view.fog_per_m * distance(point, view.eye.xyz));
+    let change = 4.0 * (fine.rgb - coarse.rgb) * fine.a * clear;
     let held = clamp(change, vec3(-DETAIL_MOST), vec3(DETAIL_MOST));
     return clamp((rgb + DETAIL_DARK) * exp(held) - DETAIL_DARK, vec3(0.0), vec3(1.0));
 }

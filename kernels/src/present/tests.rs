@@ -152,7 +152,15 @@ impl Shown {
 fn presented(scene: &Scene, camera: &CameraPose, fill: Fill, frames: &[Frame<'_>]) -> Vec<[u8; 3]> {
     let maps = drawn(scene, camera, LARGE);
     let albedo = vec![Vec3::new(0.1, 0.4, 0.1); scene.primitives.len()];
-    let display = Display { camera, maps: &maps, scene, albedo: &albedo, light: &light(), fill };
+    let display = Display {
+        camera,
+        maps: &maps,
+        scene,
+        albedo: &albedo,
+        light: &light(),
+        fill,
+        detail: None,
+    };
     let rgb = present(&display, frames);
     let byte = |v: &f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
     rgb.as_chunks::<3>().0.iter().map(|p| [byte(&p[0]), byte(&p[1]), byte(&p[2])]).collect()

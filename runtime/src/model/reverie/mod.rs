@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use reverie_guard::check_request;
 use reverie_kernels::exemplar::Exemplars;
+use reverie_kernels::present::Detail;
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
@@ -39,6 +40,10 @@ use look::Looks;
 const OWN_TRUST: f32 = 0.5;
 /// Trust in own pictures when surfaces are remembered.
 const OWN_MEMORY_TRUST: f32 = 0.5;
+/// A texel known so well is left as it is: many soft pictures would wash out one sharp look.
+const KNOWN: f32 = 0.6;
+/// Frames between two looks at the exemplars for the display.
+const DETAIL_FRAMES: u64 = 8;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -62,6 +67,8 @@ pub struct ReverieModel {
     memory: Option<SharedMemory>,
     last_time_s: Option<f64>,
     exemplars: Exemplars,
+    /// As the display has them.
+    detail: Option<Arc<Detail>>,
     /// What the exemplars begin with.
     looks: Looks,
     /// The weather that the exemplars show; `None` before the first frame.
@@ -105,6 +112,7 @@ impl ReverieModel {
             memory: Some(options.memory.clone().unwrap_or_default()),
             last_time_s: None,
             exemplars: Exemplars::new(),
+            detail: None,
             looks,
             exemplar_style: None,
             use_past: true,
@@ -221,7 +229,10 @@ impl ReverieModel {
             None => {
                 // What is known of a material stays: own pictures only fill in what was not.
                 let known = std::mem::take(&mut self.candidates.exemplar_confidence);
-                let fill_in = |pixel: usize| OWN_TRUST * (1.0 - known[pixel]);
+                let fill_in = |pixel: usize| match known[pixel] {
+                    known if known > KNOWN => 0.0,
+                    known => OWN_TRUST * (1.0 - known),
+                };
                 self.commit(request, rgb, fill_in, OWN_MEMORY_TRUST);
                 self.candidates.exemplar_confidence = known;
             }
@@ -235,6 +246,7 @@ impl ReverieModel {
             rgba,
             snapshot: request.snapshot.clone(),
             shadow,
+            detail: self.newest_detail(),
             source: FrameSource::Model,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),
@@ -248,12 +260,21 @@ impl ReverieModel {
         })
     }
 
+    /// What the display puts on between the picture's pixels.
+    fn newest_detail(&mut self) -> Option<Arc<Detail>> {
+        if self.detail.is_none() || self.frames.is_multiple_of(DETAIL_FRAMES) {
+            self.detail = Some(Arc::new(Detail::new(&mut self.exemplars)));
+        }
+        self.detail.clone()
+    }
+
     fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
         // Snow does not lie on what was remembered of noon.
         let other = |old: StyleWeights| request.style.distance(&old) > OTHER_WEATHER;
         if self.exemplar_style.is_none_or(other) {
             self.exemplars = self.looks.choose(&request.style);
             self.exemplar_style = Some(request.style);
+            self.detail = None;
         }
         let mut snapshot = (*request.snapshot).clone();
         check_request(&mut snapshot)
