@@ -192,6 +192,14 @@ impl Surfel {
         (level as usize, level.fract())
     }
 
+    /// [`Self::level`] without its fraction, and without a logarithm.
+    #[inline]
+    fn whole_level(&self) -> usize {
+        // The exponent of a float is the whole part of its logarithm.
+        let exponent = (self.footprint_m / FINEST_M).max(1.0).to_bits() >> 23;
+        (exponent as usize - 127).min(LEVELS - 1)
+    }
+
     /// Coordinates on the chart in texels of `level`: texel (i, j) covers i to i + 1.
     #[inline]
     fn at(&self, level: usize) -> [f32; 2] {
@@ -231,10 +239,18 @@ impl Surfel {
         trust * self.facing.sqrt()
     }
 
-    /// Share of a texel of `level` that the pixel covers, 1 at most.
+    /// Whether a pixel writes into a level so much coarser than its own. Texels of four pixels and more are written by
+    /// every fourth pixel, which is enough of them and saves most of the time.
+    #[inline]
+    fn writes(coarser: usize, x: usize, y: usize) -> bool {
+        coarser < 2 || (x & 1 == 0 && y & 1 == 0)
+    }
+
+    /// Share of a texel of `level` that the pixel speaks for, 1 at most.
     #[inline]
     fn share(&self, level: usize) -> f32 {
-        (self.footprint_m / (PIXEL_SHARE * texel_m(level))).powi(2).min(1.0)
+        let pixels = if level < self.whole_level() + 2 { 1.0 } else { 4.0 };
+        (pixels * (self.footprint_m / (PIXEL_SHARE * texel_m(level))).powi(2)).min(1.0)
     }
 }
 
