@@ -5,14 +5,31 @@
 //! | [`decode`] | from a file to upright pixels |
 //! | [`plan`] | cells, bodies, spawn and goal in metres |
 //! | [`legend`] | what the colours mean |
+//! | [`specimen`] | random sketches whose level is known, to measure the reader with |
 //! | [`error`] | refusals and warnings, with their places |
 
+mod bars;
+mod colour;
 pub mod decode;
+mod drawn;
 pub mod error;
+mod grid;
+mod ink;
 pub mod legend;
+mod light;
+mod page;
+mod paper;
 pub mod plan;
+mod raster;
 mod read;
+mod rooms;
+mod scale;
+mod settle;
+pub mod specimen;
+#[cfg(test)]
+mod tests;
 
+use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -44,12 +61,20 @@ pub struct SketchOptions {
 }
 
 /// What was read: the drawing, or the page straightened, in its own colours.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Page {
     /// Its top-left corner is the origin of all metres.
     pub picture: RgbImage,
     /// Pixels of `picture` in a metre.
     pub pixels_per_metre: f32,
+}
+
+impl fmt::Debug for Page {
+    /// Without the pixels.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (width, height) = self.picture.dimensions();
+        write!(f, "Page({width}×{height} pixels, {} in a metre)", self.pixels_per_metre)
+    }
 }
 
 /// A sketch, read.
