@@ -42,7 +42,7 @@ const OWN_MEMORY_TRUST: f32 = 0.5;
 /// A keyframe that saw a place from farther off than this (now over then) gives way to a memory of at least so much
 /// confidence.
 const FINE_KEY: f32 = 0.8;
-const SURE: f32 = 0.5;
+const SURE: f32 = 0.65;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
