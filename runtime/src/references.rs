@@ -63,6 +63,8 @@ impl Key {
 pub struct References {
     last: Option<Key>,
     keys: Vec<Key>,
+    /// Keeps the last frame alone, to measure what keyframes bring.
+    pub last_only: bool,
 }
 
 fn distance(a: &CameraPose, b: &CameraPose) -> f32 {
@@ -93,7 +95,7 @@ impl References {
             // The first picture from a place is the least resampled one: later ones do not replace it.
             let new_place =
                 self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
-            if new_place && old.style.distance(&style) < OTHER_STYLE {
+            if new_place && !self.last_only && old.style.distance(&style) < OTHER_STYLE {
                 self.keep(old);
             }
         }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use reverie_runtime::eval::memory::returns::Row;
+use reverie_runtime::eval::memory::script::Way;
 use reverie_runtime::eval::memory::{MemoryOptions, evaluate_memory};
 use reverie_runtime::eval::rows::RowKind;
 use reverie_runtime::eval::run::{EvalOptions, evaluate};
@@ -47,6 +49,15 @@ pub struct EvalArgs {
     /// With --memory: absences in seconds, one after another.
     #[arg(long, value_delimiter = ',', default_values_t = [10.0, 60.0, 300.0], value_name = "LIST")]
     seconds: Vec<f32>,
+    /// With --memory: rows at returns, such as memory,no_memory; all if not given.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    memory_rows: Vec<Row>,
+    /// With --memory: how the camera leaves.
+    #[arg(long, value_delimiter = ',', default_values = ["turn", "walk"], value_name = "LIST")]
+    ways: Vec<Way>,
+    /// With --memory: tints given, withheld or both.
+    #[arg(long, value_delimiter = ',', default_values = ["given", "withheld"], value_parser = ["given", "withheld"], value_name = "LIST")]
+    tints: Vec<String>,
     /// With --memory: cases of bodies that change while unseen; 0 for none.
     #[arg(long, default_value_t = 100, value_name = "N")]
     events: usize,
@@ -81,6 +92,13 @@ impl EvalArgs {
         if self.memory {
             let options = MemoryOptions {
                 seconds: self.seconds.clone(),
+                rows: if self.memory_rows.is_empty() {
+                    Row::ALL.to_vec()
+                } else {
+                    self.memory_rows.clone()
+                },
+                ways: self.ways.clone(),
+                tints: self.tints.iter().map(|tints| tints == "given").collect(),
                 episodes: self.episodes,
                 events: self.events,
                 steady_frames: self.steady_frames,

@@ -211,7 +211,8 @@ impl TexelMemory {
                     });
                     let (rgb, paint) = (three(rgb, pixel), three(paint, pixel));
                     if rgb.iter().all(|v| v.is_finite()) {
-                        self.write_coarse(body, &surfel, &look(rgb, paint), weight, &mut at_hand);
+                        let look = look(rgb, paint);
+                        self.write_coarse(body, &surfel, (x, y), &look, weight, &mut at_hand);
                     }
                 }
             }
@@ -231,7 +232,7 @@ impl TexelMemory {
         look: impl Fn(Vec2) -> Option<(Look, f32)>,
     ) {
         let now = self.frame;
-        let (level, _) = surfel.level();
+        let level = surfel.whole_level();
         let [i0, j0] = surfel.at(level).map(|c| (c - 0.5).floor() as i32);
         let slab = surfel.slab(level);
         for (i, j) in [(i0, j0), (i0 + 1, j0), (i0, j0 + 1), (i0 + 1, j0 + 1)] {
@@ -263,12 +264,14 @@ impl TexelMemory {
         &mut self,
         body: &Body<'_>,
         surfel: &Surfel,
+        (x, y): (usize, usize),
         look: &Look,
         weight: f32,
         at_hand: &mut AtHand,
     ) {
         let now = self.frame;
-        for level in surfel.level().0 + 1..LEVELS {
+        let own = surfel.whole_level();
+        for level in (own + 1..LEVELS).take_while(|level| Surfel::writes(level - own, x, y)) {
             let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
             let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
             let slab = surfel.slab(level);
@@ -338,7 +341,7 @@ impl TexelMemory {
         let frame = Frame::new(&self.slots, scene, camera, maps);
         let seen = |pixel: usize| {
             let (body, surfel) = frame.surfel(pixel % maps.width, pixel / maps.width)?;
-            let own = surfel.level().0;
+            let own = surfel.whole_level();
             let at = |level: usize| {
                 let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
                 let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));

@@ -260,12 +260,13 @@ impl Pages {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Frames since its last use, more for fine pages and for uncertain ones: a coarse page tells of a larger place.
+    /// Frames since its last use, more for fine pages and for uncertain ones: a coarse page tells of a larger place, and
+    /// what was looked at for long is worth keeping for long.
     fn uselessness(&self, page: u32, now: u32) -> f32 {
         let head = &self.heads[page as usize];
         let texels = self.texels(page);
         let confidence = texels.iter().map(Texel::confidence).sum::<f32>() / PAGE_TEXELS as f32;
         let age = now.wrapping_sub(head.used) as f32;
-        age * 0.5f32.powf(0.5 * head.key.level() as f32) / (0.1 + confidence)
+        age * 0.5f32.powf(0.5 * head.key.level() as f32) * (1.05 - confidence)
     }
 }

@@ -36,7 +36,7 @@ const BODY_ID: u64 = u64::MAX - 7;
 /// Frames in which it is looked at first.
 const LOOKED_AT: usize = 6;
 /// The camera is away for so long, seconds.
-const AWAY_S: f32 = 4.0;
+const AWAY_S: f32 = 2.5;
 /// Smaller masks say nothing.
 const LEAST_PIXELS: usize = 40;
 /// The two states must differ so much in paint at each place, ΔE2000.
@@ -194,7 +194,7 @@ impl Case {
         clip: &Clip,
         model: &mut ReverieModel,
     ) -> Result<(Vec<f32>, Vec<f32>), EvalError> {
-        model.set_memory(Some(SharedMemory::default()));
+        model.set_memory(Some(SharedMemory::default()), true);
         model.set_ablation(true, true);
         model.forget_look();
         for frame in 0..PROMPT_FRAMES {

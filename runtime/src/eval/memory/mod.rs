@@ -36,6 +36,12 @@ pub use steady::SteadyFigures;
 pub struct MemoryOptions {
     /// Absences, seconds, one after another.
     pub seconds: Vec<f32>,
+    /// What is compared at returns.
+    pub rows: Vec<returns::Row>,
+    /// How the camera leaves.
+    pub ways: Vec<script::Way>,
+    /// With tints given, withheld, or both.
+    pub tints: Vec<bool>,
     /// At most so many episodes, the first by name; all if `None`.
     pub episodes: Option<usize>,
     /// Cases of bodies that change while unseen, over all episodes.
@@ -54,6 +60,9 @@ impl Default for MemoryOptions {
     fn default() -> Self {
         Self {
             seconds: vec![10.0, 60.0, 300.0],
+            rows: returns::Row::ALL.to_vec(),
+            ways: vec![script::Way::Turn, script::Way::Walk],
+            tints: vec![true, false],
             episodes: None,
             events: 100,
             steady_frames: 6000,

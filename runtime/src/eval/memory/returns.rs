@@ -37,9 +37,13 @@ const GROWTH_EVERY: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Row {
-    /// The model with its memory of surfaces.
+    /// The model with keyframes and its memory of surfaces.
     Memory,
-    /// The model with last frame, keyframes and exemplars alone.
+    /// The model with keyframes alone.
+    Keyframes,
+    /// The model with its memory of surfaces alone.
+    Texels,
+    /// The model with neither: the last frame and exemplars.
     NoMemory,
     /// No model: its last picture reprojected, holes filled with shadow paint, picture after picture.
     WarpPaint,
@@ -49,13 +53,34 @@ pub enum Row {
 
 impl Row {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Memory, Self::NoMemory, Self::WarpPaint, Self::TrueTexels];
+    pub const ALL: [Self; 6] = [
+        Self::Memory,
+        Self::Keyframes,
+        Self::Texels,
+        Self::NoMemory,
+        Self::WarpPaint,
+        Self::TrueTexels,
+    ];
+}
+
+impl std::str::FromStr for Row {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = |row: &Self| row.to_string().replace([' ', '+'], "_");
+        Self::ALL.into_iter().find(|row| name(row) == text).ok_or_else(|| {
+            let names = Self::ALL.map(|row| name(&row)).join(", ");
+            format!("there is no row `{text}` of the memory; choose among {names}")
+        })
+    }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Memory => "memory",
+            Self::Keyframes => "keyframes",
+            Self::Texels => "texels",
             Self::NoMemory => "no memory",
             Self::WarpPaint => "warp+paint",
             Self::TrueTexels => "true texels",
@@ -145,22 +170,25 @@ impl Returns {
         progress: &mut dyn FnMut(f64),
     ) -> Result<(), EvalError> {
         let mut done = 0.0;
-        for way in [Way::Turn, Way::Walk] {
+        let rows = (options.ways.len() * options.tints.len() * options.rows.len()) as f64;
+        for way in options.ways.iter().copied() {
             let (steps, motions) = script(clip, way, options, number);
             let unseen = unseen(clip, &steps);
-            for tints in [true, false] {
-                for row in Row::ALL {
+            for tints in options.tints.iter().copied() {
+                for row in options.rows.iter().copied() {
                     let mut run = Run { clip, steps: &steps, unseen: &unseen, tints, show: None };
-                    let shows = number == 0 && !tints && options.out.is_some();
+                    let shows = number == 0
+                        && Some(&tints) == options.tints.last()
+                        && options.out.is_some();
                     run.show = shows.then(Vec::new);
                     let mut take = |seconds: f32, tally: Tally| {
                         let place = (row, way, (seconds * 1e3) as u64, tints, number);
                         self.tallies.insert(place, tally);
                     };
                     match row {
-                        Row::Memory | Row::NoMemory => run.model(row, model, costs, &mut take)?,
                         Row::WarpPaint => run.warp_paint(&mut take),
                         Row::TrueTexels => run.true_texels(&mut take),
+                        dreamed => run.model(dreamed, model, costs, &mut take)?,
                     }
                     if let Some(pictures) = run.show.take() {
                         let labels = pictures.iter().map(|(label, _)| label.clone()).collect();
@@ -169,7 +197,7 @@ impl Returns {
                         shown.insert(row.to_string(), pictures.into_iter().map(|p| p.1).collect());
                         shown.entry("truth".to_owned()).or_insert_with(|| run.truths());
                     }
-                    done += 1.0 / 16.0;
+                    done += 1.0 / rows;
                     progress(done);
                 }
             }
@@ -219,13 +247,21 @@ impl Returns {
         let mut paths = Vec::new();
         for (way, (columns, pictures)) in &self.shown {
             let name = format!("memory_{}.png", format!("{way:?}").to_lowercase());
-            let rows = ["truth", "memory", "no memory", "warp+paint", "true texels"]
-                .into_iter()
-                .filter_map(|label| {
-                    let pictures = pictures.get(label)?.clone();
-                    Some(StripRow { label: label.to_owned(), pictures })
-                })
-                .collect();
+            let rows = [
+                "truth",
+                "memory",
+                "keyframes",
+                "texels",
+                "no memory",
+                "warp+paint",
+                "true texels",
+            ]
+            .into_iter()
+            .filter_map(|label| {
+                let pictures = pictures.get(label)?.clone();
+                Some(StripRow { label: label.to_owned(), pictures })
+            })
+            .collect();
             let strip = Strip { columns: columns.clone(), rows, upscale: 2 };
             paths.push(save_strip(&strip, out, &name)?);
         }
@@ -334,7 +370,8 @@ impl Run<'_> {
         take: &mut dyn FnMut(f32, Tally),
     ) -> Result<(), EvalError> {
         let memory = SharedMemory::default();
-        model.set_memory((row == Row::Memory).then(|| memory.clone()));
+        let texels = matches!(row, Row::Memory | Row::Texels).then(|| memory.clone());
+        model.set_memory(texels, matches!(row, Row::Memory | Row::Keyframes));
         model.set_ablation(self.tints, true);
         model.forget_look();
         for frame in 0..PROMPT_FRAMES {

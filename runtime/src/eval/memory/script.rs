@@ -19,6 +19,18 @@ pub enum Way {
     Walk,
 }
 
+impl std::str::FromStr for Way {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "turn" => Ok(Self::Turn),
+            "walk" => Ok(Self::Walk),
+            other => Err(format!("one leaves by `turn` or `walk`, not by `{other}`")),
+        }
+    }
+}
+
 /// Time to turn half round, seconds.
 const HALF_TURN_S: f32 = 2.0;
 /// Edge of a cell of the ground plan, metres.

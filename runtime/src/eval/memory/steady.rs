@@ -92,7 +92,7 @@ pub(super) fn measure(
 }
 
 fn begin(clip: &Clip, model: &mut ReverieModel) -> Result<(), EvalError> {
-    model.set_memory(Some(SharedMemory::default()));
+    model.set_memory(Some(SharedMemory::default()), true);
     model.set_ablation(true, true);
     model.forget_look();
     for frame in 0..PROMPT_FRAMES {

@@ -44,6 +44,10 @@ const OWN_MEMORY_TRUST: f32 = 0.5;
 const KNOWN: f32 = 0.6;
 /// Frames between two looks at the exemplars for the display.
 const DETAIL_FRAMES: u64 = 8;
+/// A keyframe that saw a place from farther off than this (now over then) gives way to a memory of at least so much
+/// confidence.
+const FINE_KEY: f32 = 0.8;
+const SURE: f32 = 0.65;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -126,9 +130,10 @@ impl ReverieModel {
         self.use_past = use_past;
     }
 
-    /// Dreams with another memory, or without one.
-    pub fn set_memory(&mut self, memory: Option<SharedMemory>) {
+    /// Dreams with another memory of surfaces, or without one; with keyframes, or the last frame alone.
+    pub fn set_memory(&mut self, memory: Option<SharedMemory>, keyframes: bool) {
         self.memory = memory;
+        self.references.last_only = !keyframes;
     }
 
     /// The network has seen memories in training. One that has not gets them in place of older frames.
@@ -390,11 +395,13 @@ impl ReverieModel {
     }
 }
 
-/// Fills what no keyframe shows with what is remembered. Returns whether there was anything to fill in.
+/// Fills what no keyframe shows, or only from afar, with what is remembered. Returns whether there was anything to fill in.
 fn lay_memory_under_keys(candidates: &mut Candidates) -> bool {
     let mut filled = false;
     for (pixel, confidence) in candidates.memory_confidence.iter().enumerate() {
-        if candidates.key_valid[pixel] <= 0.0 && *confidence > 0.0 {
+        let unknown = candidates.key_valid[pixel] <= 0.0 && *confidence > 0.0;
+        let coarse = candidates.key_fineness[pixel] < FINE_KEY && *confidence > SURE;
+        if unknown || coarse {
             let rgb = 3 * pixel..3 * pixel + 3;
             candidates.key[rgb.clone()].copy_from_slice(&candidates.memory[rgb]);
             candidates.key_valid[pixel] = *confidence;
