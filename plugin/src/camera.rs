@@ -48,6 +48,9 @@ pub struct NeuralCamera {
     /// Neural pictures see this much further than the screen at each side, as a factor of the tangents of its angles,
     /// so that a turn does not run out of picture at once. 1 to 2.
     pub overscan: f32,
+    /// The model is asked for the view in which its picture will be on screen: a turn is thought to go on. Not with
+    /// [`NeuralPace::Lockstep`], nor with filters that show the pose of then.
+    pub anticipate: bool,
     /// Who waits for whom.
     pub pace: NeuralPace,
 }
@@ -79,6 +82,7 @@ impl Default for NeuralCamera {
             steps: None,
             filter: NeuralFilter::WarpAndUpsample,
             overscan: OVERSCAN,
+            anticipate: true,
             pace: NeuralPace::Free,
         }
     }

@@ -11,7 +11,8 @@ use reverie_runtime::model::LoadOptions;
 use reverie_runtime::request::DreamRequest;
 
 use crate::action::{ActionTally, PlayerAction};
-use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
+use crate::anticipate::Anticipation;
+use crate::camera::{NeuralCamera, NeuralFilter, NeuralPace, PAINT_SIZE};
 use crate::memory::NeuralMemory;
 use crate::shadow::ShadowReader;
 use crate::view::{Latched, LateLatch};
@@ -41,6 +42,7 @@ pub struct Dream {
     next_id: u64,
     /// Answers to earlier requests show the place before a cut.
     first_id: u64,
+    anticipation: Anticipation,
     /// Since the last request.
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
@@ -76,6 +78,7 @@ impl Dream {
             memory: memory.clone(),
             next_id: 1,
             first_id: 0,
+            anticipation: Anticipation::default(),
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
             status: DreamStatus::default(),
@@ -191,8 +194,10 @@ pub(crate) fn exchange(
             picture.frame = None;
             picture.epoch += 1;
             dream.first_id = dream.next_id;
+            dream.anticipation.forget();
         }
         put_late(latch, &snapshot, &camera, picture.epoch);
+        look_ahead(&mut snapshot, &camera, &mut dream.anticipation, &picture);
         cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {
             dream.waiting.clear();
@@ -237,6 +242,24 @@ fn put_late(latch: &LateLatch, snapshot: &ShadowSnapshot, camera: &NeuralCamera,
             epoch,
             at: Instant::now(),
         });
+    }
+}
+
+/// Turns the camera to where it will look when the picture is on screen.
+fn look_ahead(
+    snapshot: &mut ShadowSnapshot,
+    camera: &NeuralCamera,
+    anticipation: &mut Anticipation,
+    picture: &NeuralPicture,
+) {
+    let rotation = &mut snapshot.camera.world_from_camera.rotation;
+    anticipation.note_turn(snapshot.time_s, *rotation);
+    if let Some(frame) = &picture.frame {
+        anticipation.note_age(frame.input_at.elapsed().as_secs_f32());
+    }
+    let warps = matches!(camera.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample);
+    if camera.anticipate && warps && camera.pace == NeuralPace::Free {
+        *rotation = anticipation.rotation().unwrap_or(*rotation);
     }
 }
 

@@ -36,6 +36,7 @@
 //! schedule is chosen. Tensors and threads are `reverie_runtime`'s; nothing here knows them.
 
 pub mod action;
+mod anticipate;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;

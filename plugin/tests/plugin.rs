@@ -4,6 +4,8 @@
 
 #[path = "plugin_tests/bridge.rs"]
 mod bridge;
+#[path = "plugin_tests/display.rs"]
+mod display;
 #[path = "plugin_tests/fake.rs"]
 mod fake;
 #[path = "plugin_tests/memory.rs"]

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use reverie_runtime::eval::display::{DisplayOptions, evaluate_display};
 use reverie_runtime::eval::memory::returns::Row;
 use reverie_runtime::eval::memory::script::Way;
 use reverie_runtime::eval::memory::{MemoryOptions, evaluate_memory};
@@ -16,6 +17,22 @@ pub struct EvalArgs {
     /// Folder of episodes that the model never saw: 20 frames of prompt, and up to 256 after it.
     #[arg(long, default_value = "data/eval", value_name = "DIR")]
     data: PathBuf,
+    /// What the player's screen makes of the pictures instead: late warp and guided upsample, on episodes of
+    /// `reverie record --display`.
+    #[arg(long)]
+    display: bool,
+    /// With `--display`: how much further than the screen the model's pictures see; several to compare them.
+    #[arg(long, value_delimiter = ',', default_values_t = [1.15], value_name = "LIST")]
+    overscan: Vec<f32>,
+    /// With `--display`: display frames by which the model's view looks ahead; several to compare them.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1], value_name = "LIST")]
+    lead: Vec<usize>,
+    /// With `--display`: pictures of the model per second.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 20], value_name = "LIST")]
+    model_fps: Vec<u32>,
+    /// With `--display`: only true pictures as source, not the model's.
+    #[arg(long)]
+    true_only: bool,
     /// Card of the model.
     #[arg(long, default_value = "assets/models/courtyard.world.ron", value_name = "CARD")]
     model: PathBuf,
@@ -75,6 +92,9 @@ impl EvalArgs {
         std::fs::create_dir_all(&self.out).map_err(|e| {
             format!("cannot create {}: {e}; choose another --out", self.out.display())
         })?;
+        if self.display {
+            return self.run_display();
+        }
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed}  {msg}")?);
         let mut told = String::new();
@@ -140,6 +160,27 @@ impl EvalArgs {
         super::write_json(&json, &figures)?;
         println!("figures: {}", json.display());
         println!("pictures: {pictures} in {}", self.out.display());
+        Ok(())
+    }
+
+    fn run_display(self) -> Result<(), Box<dyn Error>> {
+        let options = DisplayOptions {
+            episodes: self.episodes,
+            overscans: self.overscan,
+            leads: self.lead,
+            model_fps: self.model_fps,
+            with_model: !self.true_only,
+            out: Some(self.out.clone()),
+            ..DisplayOptions::default()
+        };
+        let report = evaluate_display(&self.data, &self.model, &options, &mut |what, share| {
+            println!("{:3.0} %  {what}", 100.0 * share);
+        })?;
+        print!("{}", report.table());
+        let json = self.json.unwrap_or_else(|| self.out.join("display.json"));
+        super::write_json(&json, &serde_json::to_value(&report)?)?;
+        println!("figures: {}", json.display());
+        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
         Ok(())
     }
 }

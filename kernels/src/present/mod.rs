@@ -22,6 +22,16 @@ pub use layout::{BodyWords, Carry, Light, ViewWords};
 /// Neural frames that the pass can ask, the newest among them.
 pub const FRAMES: usize = 3;
 
+/// The oldest frame is kept this long: it knows what has been hidden for a while. Seconds.
+const OLDEST_S: f64 = 0.8;
+
+/// Which of `kept` frames, newest first, makes room for a new one: the oldest stays until `oldest_age_s` is too much,
+/// then the one after it takes its place.
+pub fn drop_index(kept: usize, oldest_age_s: f64) -> usize {
+    let last = kept.saturating_sub(1);
+    if (0.0..OLDEST_S).contains(&oldest_age_s) { last.saturating_sub(1) } else { last }
+}
+
 /// Draws the shadow into depth, normal, body and material.
 pub const GBUFFER_WGSL: &str = concat!(include_str!("common.wgsl"), include_str!("gbuffer.wgsl"));
 

@@ -7,15 +7,12 @@ use bevy::prelude::*;
 use bevy::render::render_resource::{Buffer, BufferDescriptor, BufferUsages};
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use reverie_guard::ShadowSnapshot;
-use reverie_kernels::present::FRAMES;
+use reverie_kernels::present::{FRAMES, drop_index};
 use reverie_runtime::frame::FrameShadow;
 use reverie_runtime::request::FrameSource;
 use reverie_runtime::tones::Tones;
 
 use super::extract::ViewPicture;
-
-/// The oldest frame is kept this long: it knows what has been hidden for a while. Seconds of simulated time.
-const OLDEST_S: f64 = 0.8;
 
 /// A frame in a slot of the buffers.
 pub(super) struct Kept {
@@ -113,14 +110,13 @@ impl Frames {
         );
     }
 
-    /// Makes room: the oldest stays until it is too old, then the one after it takes its place.
+    /// Makes room for a frame of `now_s`.
     fn drop_one(&mut self, now_s: f64) {
         if self.kept.len() < FRAMES {
             return;
         }
-        let last = self.kept.len() - 1;
-        let age_s = now_s - self.kept[last].snapshot.time_s;
-        self.kept.remove(if (0.0..OLDEST_S).contains(&age_s) { last - 1 } else { last });
+        let Some(oldest) = self.kept.last() else { return };
+        self.kept.remove(drop_index(self.kept.len(), now_s - oldest.snapshot.time_s));
     }
 }
 
