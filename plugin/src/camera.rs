@@ -9,6 +9,8 @@ use bevy::prelude::*;
 use reverie_runtime::model::{LoadOptions, ModelError, ShadowPaint, WorldModel, load_model};
 use reverie_runtime::style::StyleWeights;
 
+use crate::memory::NeuralMemory;
+
 /// Pixels of shadow paint where no model sets the size.
 pub(crate) const PAINT_SIZE: UVec2 = UVec2::new(128, 72);
 
@@ -21,7 +23,7 @@ const OVERSCAN: f32 = 1.15;
 /// there, and whenever [`Self::enabled`] is off, the ordinary render pass is on screen; removing the component
 /// gives it back for good.
 #[derive(Component, Debug, Clone)]
-#[require(Camera3d)]
+#[require(Camera3d, NeuralMemory)]
 pub struct NeuralCamera {
     /// Who paints.
     pub model: NeuralModel,

@@ -13,6 +13,7 @@ use reverie_runtime::request::DreamRequest;
 use crate::action::{ActionTally, PlayerAction};
 use crate::anticipate::Anticipation;
 use crate::camera::{NeuralCamera, NeuralFilter, NeuralPace, PAINT_SIZE};
+use crate::memory::NeuralMemory;
 use crate::shadow::ShadowReader;
 use crate::view::{Latched, LateLatch};
 
@@ -37,6 +38,7 @@ pub struct NeuralPicture {
 pub struct Dream {
     handle: DreamHandle,
     started_with: NeuralCamera,
+    memory: NeuralMemory,
     next_id: u64,
     /// Answers to earlier requests show the place before a cut.
     first_id: u64,
@@ -59,19 +61,21 @@ struct Reported {
 }
 
 impl Dream {
-    fn start(camera: &NeuralCamera) -> std::io::Result<Self> {
+    fn start(camera: &NeuralCamera, memory: &NeuralMemory) -> std::io::Result<Self> {
         let model = camera.model.clone();
         let options = LoadOptions {
             seed: camera.seed,
             steps: camera.steps,
             prompt: camera.prompt.clone(),
             threads: None,
+            memory: Some(memory.0.clone()),
         };
         let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
         let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;
         Ok(Self {
             handle,
             started_with: camera.clone(),
+            memory: memory.clone(),
             next_id: 1,
             first_id: 0,
             anticipation: Anticipation::default(),
@@ -87,9 +91,10 @@ impl Dream {
         &self.status
     }
 
-    fn fits(&self, camera: &NeuralCamera) -> bool {
+    fn fits(&self, camera: &NeuralCamera, memory: &NeuralMemory) -> bool {
         let old = &self.started_with;
-        old.model.is_same(&camera.model)
+        self.memory == *memory
+            && old.model.is_same(&camera.model)
             && (old.seed, old.steps, &old.prompt) == (camera.seed, camera.steps, &camera.prompt)
     }
 
@@ -120,7 +125,10 @@ impl Dream {
 /// Starts a thread for each neural camera, and another one when its model changes.
 pub(crate) fn start_dreams(
     mut commands: Commands,
-    cameras: Query<(Entity, &NeuralCamera, Option<&Dream>), Changed<NeuralCamera>>,
+    cameras: Query<
+        (Entity, &NeuralCamera, &NeuralMemory, Option<&Dream>),
+        Or<(Changed<NeuralCamera>, Changed<NeuralMemory>)>,
+    >,
     all: Query<(), With<NeuralCamera>>,
     orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
 ) {
@@ -132,11 +140,11 @@ pub(crate) fn start_dreams(
             "more than one neural camera: each runs a model of its own, which few machines can carry"
         );
     }
-    for (entity, camera, dream) in &cameras {
-        if dream.is_some_and(|dream| dream.fits(camera)) {
+    for (entity, camera, memory, dream) in &cameras {
+        if dream.is_some_and(|dream| dream.fits(camera, memory)) {
             continue;
         }
-        match Dream::start(camera) {
+        match Dream::start(camera, memory) {
             Ok(dream) => {
                 let parts = (dream, NeuralPicture::default(), LateLatch::default());
                 commands.entity(entity).insert(parts);

@@ -22,12 +22,14 @@
 //! |---|---|
 //! | [`camera`] | [`NeuralCamera`](camera::NeuralCamera), its model, style, pace; camera cuts |
 //! | [`material`] | what a body is made of |
+//! | [`memory`] | what surfaces look like, kept, saved with the level, and forgotten |
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
 //! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`recorder`] | episodes for training, from any Bevy game |
+//! | [`sketch`] | from a drawing to the plan of a level, as plain data |
 //!
 //! Order within a frame: intent in `FixedFirst`, the game in `FixedUpdate`, its sum per model frame in `FixedLast`;
 //! in `PostUpdate`, after transforms are propagated, the newest picture is taken, the state is sent, and the camera's
@@ -40,9 +42,11 @@ pub mod diagnostics;
 pub mod dream;
 mod gbuffer;
 pub mod material;
+pub mod memory;
 pub mod overlay;
 pub mod recorder;
 pub mod shadow;
+pub mod sketch;
 pub mod toggle;
 mod twin;
 pub mod view;
@@ -63,6 +67,7 @@ pub mod prelude {
     };
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::material::NeuralMaterial;
+    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -89,7 +94,12 @@ impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<toggle::SideBySide>()
+            .init_resource::<memory::MemoryJobs>()
             .add_message::<camera::CameraCut>()
+            .add_message::<memory::ForgetSurface>()
+            .add_message::<memory::SaveMemory>()
+            .add_message::<memory::LoadMemory>()
+            .add_message::<memory::MemoryFileDone>()
             .add_systems(Update, toggle::read_keys)
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
@@ -101,6 +111,7 @@ impl Plugin for NeuralCameraPlugin {
                         .before(TransformSystems::Propagate),
                     (
                         camera::cut,
+                        (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
                         view::choose_pass,

@@ -12,7 +12,7 @@ use crate::scene::ShadowScene;
 use crate::style::{STYLE_NAMES, StyleWeights};
 
 /// Channels of the condition maps.
-pub const CHANNEL_NAMES: [&str; 51] = [
+pub const CHANNEL_NAMES: [&str; 55] = [
     "inverse_depth",
     "normal_x",
     "normal_y",
@@ -64,6 +64,10 @@ pub const CHANNEL_NAMES: [&str; 51] = [
     "key_g",
     "key_b",
     "key_valid",
+    "memory_r",
+    "memory_g",
+    "memory_b",
+    "memory_confidence",
 ];
 /// How many.
 pub const CHANNELS: usize = CHANNEL_NAMES.len();
@@ -75,8 +79,10 @@ pub const EXEMPLAR: usize = 39;
 pub const LAST: usize = 43;
 /// First channel of the older frames reprojected: RGB and validity.
 pub const KEY: usize = 47;
-/// Candidates: these four, of four channels each, the last channels of all.
-pub const CANDIDATE_COUNT: usize = 4;
+/// First channel of what is remembered of the surfaces: RGB and confidence.
+pub const MEMORY: usize = 51;
+/// Candidates: these five, of four channels each, the last channels of all.
+pub const CANDIDATE_COUNT: usize = 5;
 /// Channels before this one come from the shadow alone; condition dropout blanks them.
 pub const CANDIDATES: usize = PAINT;
 
@@ -102,12 +108,18 @@ pub struct Candidates {
     pub key: Vec<f32>,
     /// Seen then, 0 to 1.
     pub key_valid: Vec<f32>,
+    /// What is remembered of the surfaces.
+    pub memory: Vec<f32>,
+    /// How well known, 0 to 1.
+    pub memory_confidence: Vec<f32>,
 }
 
 impl Candidates {
     /// Makes all maps `pixels` long, blank.
     pub fn clear(&mut self, pixels: usize) {
-        for rgb in [&mut self.paint, &mut self.exemplar, &mut self.last, &mut self.key] {
+        for rgb in
+            [&mut self.paint, &mut self.exemplar, &mut self.last, &mut self.key, &mut self.memory]
+        {
             rgb.clear();
             rgb.resize(3 * pixels, 0.0);
         }
@@ -116,11 +128,22 @@ impl Candidates {
             &mut self.last_valid,
             &mut self.key_fineness,
             &mut self.key_valid,
+            &mut self.memory_confidence,
         ] {
             mask.clear();
             mask.resize(pixels, 0.0);
         }
     }
+}
+
+/// The candidates among channels, in order: `x` for each `x_r`, `x_g`, `x_b` with a validity or confidence.
+pub fn candidate_names<S: AsRef<str>>(channels: &[S]) -> Vec<&str> {
+    channels
+        .iter()
+        .filter_map(|c| {
+            c.as_ref().strip_suffix("_valid").or(c.as_ref().strip_suffix("_confidence"))
+        })
+        .collect()
 }
 
 /// Packs all maps of one picture into `out`, `height * width * CHANNELS` long.
@@ -185,6 +208,7 @@ pub fn pack_maps(
         for (at, picture, valid) in [
             (LAST, &candidates.last, candidates.last_valid[pixel]),
             (KEY, &candidates.key, candidates.key_valid[pixel]),
+            (MEMORY, &candidates.memory, candidates.memory_confidence[pixel]),
         ] {
             rgb(&mut out[at..], picture);
             out[at + 3] = valid;
@@ -260,11 +284,9 @@ mod tests {
 
     #[test]
     fn the_names_mark_the_candidates() {
-        for (at, name) in
-            [(PAINT, "paint_r"), (EXEMPLAR, "exemplar_r"), (LAST, "last_r"), (KEY, "key_r")]
-        {
-            assert_eq!(CHANNEL_NAMES[at], name);
-        }
+        let firsts = [PAINT, EXEMPLAR, LAST, KEY, MEMORY].map(|at| CHANNEL_NAMES[at]);
+        assert_eq!(firsts, ["paint_r", "exemplar_r", "last_r", "key_r", "memory_r"]);
+        assert_eq!(candidate_names(&CHANNEL_NAMES).len(), CANDIDATE_COUNT);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | [`request`], [`frame`], [`style`], [`material`] | the types that cross into and out of the dream thread |
 //! | [`dream`] | the thread, its channels, its fallback |
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
+//! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
 //! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
@@ -22,6 +23,7 @@ pub mod eval;
 pub mod files;
 pub mod frame;
 pub mod material;
+pub mod memory;
 pub mod model;
 pub mod paint;
 pub mod references;

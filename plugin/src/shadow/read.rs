@@ -51,6 +51,14 @@ pub struct ShapeCache {
     parts: HashMap<Entity, (Source, Arc<[Part]>)>,
 }
 
+impl ShapeCache {
+    /// The ids of the bodies that an entity was seen as last.
+    pub(crate) fn ids(&self, entity: Entity) -> Vec<u64> {
+        let parts = self.parts.get(&entity).map_or(0, |(_, parts)| parts.len() as u64);
+        (0..parts).map(|part| part_id(entity, part)).collect()
+    }
+}
+
 /// Drops what was made from meshes that changed and from entities that are gone.
 pub(super) fn forget_changed(
     mut cache: ResMut<ShapeCache>,

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::card::{CardError, ModelCard};
 use crate::frame::NeuralFrame;
+use crate::memory::SharedMemory;
 use crate::request::DreamRequest;
 use crate::weights::ModelFileError;
 
@@ -34,7 +35,7 @@ pub trait WorldModel {
     /// The request is not sane, or the model failed; its past is then unchanged.
     fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError>;
 
-    /// Forgets all past frames.
+    /// Forgets all past frames. What is remembered of surfaces stays.
     fn reset(&mut self);
 }
 
@@ -112,6 +113,8 @@ pub struct LoadOptions {
     pub prompt: Option<PathBuf>,
     /// Threads of the model; 1 if `None`, which leaves the rest to the game.
     pub threads: Option<usize>,
+    /// What surfaces look like; a memory of the model's own, and empty, if `None`.
+    pub memory: Option<SharedMemory>,
 }
 
 /// Loads the model that a card describes.

@@ -27,6 +27,9 @@ pub struct Recipe {
     pub loaders: usize,
     /// Sizes of the network.
     pub network: UnetConfig,
+    /// Card of a model of the same sizes whose weights a new run starts from; random ones if `None`. Channels of the
+    /// condition are matched by name.
+    pub start_from: Option<PathBuf>,
     /// Pictures per step.
     pub batch: usize,
     /// Time spent training, minutes; the learning rate follows a cosine over it.
@@ -69,6 +72,8 @@ pub struct Sampling {
     pub no_key: f64,
     /// Share without exemplars.
     pub no_exemplar: f64,
+    /// Share without memory; in the others patches of it are left out.
+    pub no_memory: f64,
     /// Share with noise on the past frames.
     pub context_noise: f64,
     /// Share with blanked condition maps, at condition strength 0.
@@ -92,6 +97,7 @@ impl Default for Recipe {
             threads: 0,
             loaders: 1,
             network: UnetConfig::default(),
+            start_from: None,
             batch: 8,
             minutes: 60.0,
             learning_rate: 1e-3,
@@ -117,6 +123,7 @@ impl Default for Sampling {
             no_last: 0.08,
             no_key: 0.15,
             no_exemplar: 0.1,
+            no_memory: 0.25,
             context_noise: 0.6,
             blank_condition: 0.03,
             pure_noise: 0.6,
@@ -245,6 +252,7 @@ impl Recipe {
             ("sampling.no_last", s.no_last),
             ("sampling.no_key", s.no_key),
             ("sampling.no_exemplar", s.no_exemplar),
+            ("sampling.no_memory", s.no_memory),
             ("sampling.context_noise", s.context_noise),
             ("sampling.blank_condition", s.blank_condition),
             ("sampling.pure_noise", s.pure_noise),

@@ -141,7 +141,7 @@ fn play(
     rng: &mut ChaCha8Rng,
     give: &mut dyn FnMut(Sample) -> bool,
 ) -> Result<(), ModelError> {
-    model.reset();
+    model.forget_world();
     model.set_ablation(rng.random_bool(keep_tints), true);
     let prompt = rng.random_range(1..=LONGEST_PROMPT);
     // Skipping frames shows faster motion.

@@ -8,8 +8,12 @@ use reverie_kernels::warp::{PastFrame, warp};
 use super::recipe::Sampling;
 use crate::condition::{CANDIDATES, CHANNELS, Candidates, GLOBALS, Globals, pack_maps};
 use crate::data::{DataError, Episode};
+use crate::memory::{DEFAULT_BYTES, SurfaceMemory};
 use crate::references::layer_keys;
 use crate::view::ShadowView;
+
+/// Pixels along a patch of memory that is left out.
+const PATCH: usize = 12;
 
 /// One picture to learn.
 #[derive(Debug, Clone)]
@@ -45,6 +49,7 @@ pub fn draw_samples(
     // Tints are open or given for the whole visit: paint, exemplars and condition must agree on it.
     let keep_tints = rng.random_bool(sampling.keep_tints);
     let mut exemplars = Exemplars::new();
+    let mut memory = SurfaceMemory::new(DEFAULT_BYTES);
     let mut drawn: Vec<Drawn> = Vec::with_capacity(count);
     let mut view: Option<ShadowView> = None;
     let last_target = targets.last().copied().unwrap_or(0);
@@ -59,9 +64,12 @@ pub fn draw_samples(
         };
         let rgb: Vec<f32> =
             episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+        memory.announce(view, &style);
         for _ in targets.iter().filter(|t| **t == frame) {
-            out(one_sample(episode, sampling, rng, frame, view, &rgb, &drawn, &mut exemplars));
+            let (exemplars, memory) = (&mut exemplars, &mut memory);
+            out(one_sample(episode, sampling, rng, frame, view, &rgb, &drawn, exemplars, memory));
         }
+        memory.write(view, &rgb, |_| 1.0);
         // Neighbouring frames show the same texels: every other one is enough.
         if frame % 2 == 0 {
             exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
@@ -80,6 +88,7 @@ fn one_sample(
     rgb: &[f32],
     drawn: &[Drawn],
     exemplars: &mut Exemplars,
+    memory: &mut SurfaceMemory,
 ) -> Sample {
     let pixels = view.maps.width * view.maps.height;
     let mut candidates = Candidates::default();
@@ -120,10 +129,15 @@ fn one_sample(
             .collect();
         has_key = layer_keys(&picks, view, &mut candidates);
     }
+    if !cold && !rng.random_bool(sampling.no_memory) {
+        memory.read(view, &mut candidates.memory, &mut candidates.memory_confidence);
+        leave_out(&mut candidates.memory_confidence, view.maps.width, rng);
+    }
     if context_noise > 0.0 {
         disturb(&mut candidates.last, view.maps.width, context_noise, rng);
         disturb(&mut candidates.key, view.maps.width, 0.6 * context_noise, rng);
         disturb(&mut candidates.exemplar, view.maps.width, 0.4 * context_noise, rng);
+        disturb(&mut candidates.memory, view.maps.width, 0.6 * context_noise, rng);
     }
     let mut maps = vec![0.0; pixels * CHANNELS];
     pack_maps(&view.shadow, &view.camera, &view.maps, &candidates, &mut maps);
@@ -144,6 +158,19 @@ fn one_sample(
         has_key,
     };
     Sample { maps, globals: globals.pack(), target: rgb.iter().map(|v| 2.0 * v - 1.0).collect() }
+}
+
+/// Lowers confidence as a whole, and forgets square patches: what a memory of a longer walk does not know.
+fn leave_out(confidence: &mut [f32], width: usize, rng: &mut ChaCha8Rng) {
+    let gain = rng.random_range(0.4..1.0f32);
+    let share = if rng.random_bool(0.5) { rng.random_range(0.0..0.6) } else { 0.0 };
+    let columns = width.div_ceil(PATCH);
+    let rows = confidence.len().div_ceil(width * PATCH);
+    let open: Vec<bool> = (0..columns * rows).map(|_| rng.random_bool(share)).collect();
+    for (pixel, confidence) in confidence.iter_mut().enumerate() {
+        let patch = pixel / width / PATCH * columns + pixel % width / PATCH;
+        *confidence *= if open[patch] { 0.0 } else { gain };
+    }
 }
 
 /// Makes a reference look like the model's own output after a while: blurred by resampling, off in colour,

@@ -23,6 +23,8 @@ use crate::card::CardError;
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::{DataError, Episode, list_episodes};
 use crate::device::device_by_name;
+use crate::model::ModelError;
+use crate::model::reverie::files::start_from;
 use crate::model::reverie::unet::Unet;
 use crate::weights::ModelFileError;
 
@@ -82,6 +84,9 @@ pub enum TrainError {
         /// The recipe's.
         learning_rate: f64,
     },
+    /// The model to start from cannot be used.
+    #[error("start_from: {0}")]
+    Start(#[from] ModelError),
     /// Folder or thread refused by the system.
     #[error("cannot {action}: {source}")]
     Io {
@@ -133,8 +138,11 @@ pub fn train(
         source,
     })?;
     let (episodes, size) = find_episodes(recipe)?;
-    let store = VarStore::new(device);
+    let mut store = VarStore::new(device);
     let net = Unet::new(&store.root(), &recipe.network);
+    if let Some(card) = &recipe.start_from {
+        start_from(&mut store, &recipe.network, card)?;
+    }
     let mut optimizer = Optimizer::new(&store)?;
     let state_path = recipe.out.join("state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();

@@ -6,6 +6,7 @@ use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
+use super::carry::{NewGate, card_shape, carry};
 use super::unet::{Unet, UnetConfig};
 use crate::card::{Architecture, ModelCard};
 use crate::condition::CHANNEL_NAMES;
@@ -54,16 +55,7 @@ pub fn load(
     let config = check(card_path, card)?;
     let mut store = VarStore::new(device);
     let mut unet = Unet::new(&store.root(), &config);
-    let mut expected: Vec<(String, Vec<usize>)> = store
-        .variables()
-        .into_iter()
-        .map(|(name, t)| (name, t.size().iter().map(|s| *s as usize).collect()))
-        .collect();
-    for index in 0..card.looks as usize {
-        expected.push((look_name(index), vec![LAYERS * LAYER_TEXELS, 4]));
-    }
-    let weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
-    fill(&mut store, &weights)?;
+    let weights = fill(&mut store, card_path, card, NewGate::Closed)?;
     unet.freeze(kind)?;
     let mut looks = Vec::new();
     for index in 0..card.looks as usize {
@@ -80,8 +72,28 @@ pub fn load(
     Ok((Loaded { unet, store }, looks))
 }
 
-/// Copies weights into the variables of the same names.
-pub fn fill(store: &mut VarStore, weights: &Weights) -> Result<(), ModelError> {
+/// Copies a card's weights into the variables of the same names, and returns what was read. Channels that the card
+/// does not know have no effect at first.
+fn fill(
+    store: &mut VarStore,
+    card_path: &Path,
+    card: &ModelCard,
+    new_gate: NewGate,
+) -> Result<Weights, ModelError> {
+    let mut expected: Vec<(String, Vec<usize>)> = store
+        .variables()
+        .into_iter()
+        .map(|(name, t)| {
+            let shape = t.size().iter().map(|s| *s as usize).collect();
+            let shape = card_shape(&name, shape, &card.condition);
+            (name, shape)
+        })
+        .collect();
+    for index in 0..card.looks as usize {
+        expected.push((look_name(index), vec![LAYERS * LAYER_TEXELS, 4]));
+    }
+    let mut weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
+    carry(&mut weights, &card.condition, new_gate);
     let _guard = tch::no_grad_guard();
     for (name, mut variable) in store.variables() {
         if let Some(tensor) = weights.get(&name) {
@@ -89,6 +101,28 @@ pub fn fill(store: &mut VarStore, weights: &Weights) -> Result<(), ModelError> {
             variable.f_copy_(&Tensor::f_from_slice(&tensor.values)?.f_view(shape.as_slice())?)?;
         }
     }
+    Ok(weights)
+}
+
+/// Fills a network that is to be trained with the weights of another model. Candidates that it did not know start
+/// as twins of its keyframes.
+///
+/// # Errors
+/// The card cannot be read, or is of a network with other sizes than `config`.
+pub fn start_from(
+    store: &mut VarStore,
+    config: &UnetConfig,
+    card_path: &Path,
+) -> Result<(), ModelError> {
+    let card = ModelCard::load(card_path)?;
+    let found = check(card_path, &card)?;
+    if found != *config {
+        return Err(ModelError::Unsupported {
+            card: card_path.to_owned(),
+            what: format!("its network has {found:?}, but the recipe's {config:?}"),
+        });
+    }
+    fill(store, card_path, &card, NewGate::LikeKey)?;
     Ok(())
 }
 
@@ -108,8 +142,17 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
             a.width, a.height
         )));
     }
+    // A channel that the card does not know is one that its network was never shown.
+    let unknown = card.condition.iter().find(|name| !CHANNEL_NAMES.contains(&name.as_str()));
+    let repeated = (1..card.condition.len())
+        .find(|i| card.condition[..*i].contains(&card.condition[*i]))
+        .map(|i| &card.condition[i]);
+    if let Some(name) = unknown.or(repeated) {
+        return Err(unsupported(format!(
+            "its `condition` differs from this program's, by `{name}`; train it again"
+        )));
+    }
     for (what, found, expected) in [
-        ("condition", &card.condition, CHANNEL_NAMES.as_slice()),
         ("action_axes", &card.action_axes, ACTION_AXES.as_slice()),
         ("materials", &card.materials, MATERIAL_NAMES.as_slice()),
         ("styles", &card.styles, STYLE_NAMES.as_slice()),

@@ -15,9 +15,10 @@ use tch::{Device, Kind, Tensor};
 use super::shadow_paint::ms;
 use super::{LoadOptions, ModelError, WorldModel};
 use crate::card::ModelCard;
-use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, pack_maps};
+use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
+use crate::memory::SharedMemory;
 use crate::paint::to_rgba8;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
@@ -25,6 +26,7 @@ use crate::sampler::sample;
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
+pub mod carry;
 pub mod files;
 pub mod layers;
 pub mod look;
@@ -35,6 +37,8 @@ use look::Looks;
 
 /// Trust in own pictures when exemplars are updated.
 const OWN_TRUST: f32 = 0.5;
+/// Trust in own pictures when surfaces are remembered.
+const OWN_MEMORY_TRUST: f32 = 0.5;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -54,6 +58,8 @@ pub struct ReverieModel {
     maps: Vec<f32>,
     globals: [f32; GLOBALS],
     references: References,
+    /// `None` dreams without one.
+    memory: Option<SharedMemory>,
     last_time_s: Option<f64>,
     exemplars: Exemplars,
     /// What the exemplars begin with.
@@ -61,6 +67,8 @@ pub struct ReverieModel {
     /// The weather that the exemplars show; `None` before the first frame.
     exemplar_style: Option<StyleWeights>,
     use_past: bool,
+    /// The network has seen memories in training. One that has not gets them in place of older frames.
+    knows_memory: bool,
 }
 
 impl ReverieModel {
@@ -80,6 +88,7 @@ impl ReverieModel {
         let kind = fastest_kind(device);
         let (net, looks) = files::load(card_path, &card, device, kind)?;
         let looks = Looks::new(looks, options.seed, options.prompt.as_deref())?;
+        let knows_memory = card.condition.iter().any(|name| name == CHANNEL_NAMES[MEMORY]);
         Ok(Self {
             steps: options.steps.unwrap_or(card.sampler.steps),
             card,
@@ -94,11 +103,13 @@ impl ReverieModel {
             maps: Vec::new(),
             globals: [0.0; GLOBALS],
             references: References::default(),
+            memory: Some(options.memory.clone().unwrap_or_default()),
             last_time_s: None,
             exemplars: Exemplars::new(),
             looks,
             exemplar_style: None,
             use_past: true,
+            knows_memory,
         })
     }
 
@@ -106,6 +117,11 @@ impl ReverieModel {
     pub fn set_ablation(&mut self, keep_tints: bool, use_past: bool) {
         self.keep_tints = keep_tints;
         self.use_past = use_past;
+    }
+
+    /// Dreams with another memory, or without one.
+    pub fn set_memory(&mut self, memory: Option<SharedMemory>) {
+        self.memory = memory;
     }
 
     /// Kind and device that the network computes in, for logs.
@@ -117,6 +133,14 @@ impl ReverieModel {
     pub fn forget_look(&mut self) {
         self.looks = Looks::default();
         self.frames = 0;
+        self.forget_world();
+    }
+
+    /// Forgets past frames and surfaces: the next request is of another world.
+    pub fn forget_world(&mut self) {
+        if let Some(memory) = &self.memory {
+            memory.clear();
+        }
         self.reset();
     }
 
@@ -136,7 +160,7 @@ impl ReverieModel {
             return Err(ModelError::PictureSize { found: rgb.len(), expected });
         }
         self.draw(request)?;
-        self.commit(request, rgb, |_| trust);
+        self.commit(request, rgb, |_| trust, trust);
         Ok(())
     }
 
@@ -189,11 +213,12 @@ impl ReverieModel {
         let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
         let shadow = self.view.as_ref().map(shadow);
         match instead {
-            Some((truth, trust)) => self.commit(request, truth, |_| trust),
+            Some((truth, trust)) => self.commit(request, truth, |_| trust, trust),
             None => {
                 // What is known of a material stays: own pictures only fill in what was not.
                 let known = std::mem::take(&mut self.candidates.exemplar_confidence);
-                self.commit(request, rgb, |pixel| OWN_TRUST * (1.0 - known[pixel]));
+                let fill_in = |pixel: usize| OWN_TRUST * (1.0 - known[pixel]);
+                self.commit(request, rgb, fill_in, OWN_MEMORY_TRUST);
                 self.candidates.exemplar_confidence = known;
             }
         }
@@ -238,12 +263,35 @@ impl ReverieModel {
                     Some(ShadowView::new(&snapshot, &request.style, width, height, self.keep_tints))
             }
         }
+        if let (Some(memory), Some(view)) = (self.memory_in_use(), &self.view) {
+            memory.lock().announce(view, &request.style);
+        }
         Ok(())
     }
 
-    fn commit(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: impl Fn(usize) -> f32) {
+    /// The memory, unless each frame is to be dreamed alone.
+    fn memory_in_use(&self) -> Option<&SharedMemory> {
+        self.memory.as_ref().filter(|_| self.use_past)
+    }
+
+    /// Takes a picture into the past; `exemplar_trust` is by pixel.
+    fn commit(
+        &mut self,
+        request: &DreamRequest,
+        rgb: Vec<f32>,
+        exemplar_trust: impl Fn(usize) -> f32,
+        memory_trust: f32,
+    ) {
         let Some(view) = &self.view else { return };
-        self.exemplars.write(&view.maps, &rgb, &view.paint, trust);
+        self.exemplars.write(&view.maps, &rgb, &view.paint, exemplar_trust);
+        if let Some(memory) = self.memory_in_use() {
+            let stats = {
+                let mut memory = memory.lock();
+                memory.write(view, &rgb, |_| memory_trust);
+                memory.stats()
+            };
+            memory.publish(stats, view.maps.width, &self.candidates.memory_confidence);
+        }
         let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
         self.references.commit(past, request.style);
         self.last_time_s = Some(request.snapshot.time_s);
@@ -251,6 +299,7 @@ impl ReverieModel {
 
     /// Fills the condition for the view that was drawn last.
     fn condition(&mut self, request: &DreamRequest) -> [f32; GLOBALS] {
+        let memory = self.memory_in_use().cloned();
         let Some(view) = &self.view else { return [0.0; GLOBALS] };
         let pixels = view.maps.width * view.maps.height;
         let candidates = &mut self.candidates;
@@ -262,7 +311,14 @@ impl ReverieModel {
             &mut candidates.exemplar,
             &mut candidates.exemplar_confidence,
         );
-        let has_key = self.references.read(view, candidates);
+        let mut has_key = self.references.read(view, candidates);
+        if let Some(memory) = memory {
+            let (rgb, confidence) = (&mut candidates.memory, &mut candidates.memory_confidence);
+            memory.lock().read(view, rgb, confidence);
+            if !self.knows_memory {
+                has_key |= lay_memory_under_keys(candidates);
+            }
+        }
         self.maps.resize(pixels * CHANNELS, 0.0);
         pack_maps(&view.shadow, &view.camera, &view.maps, candidates, &mut self.maps);
         let last_camera = self.references.last_camera();
@@ -307,6 +363,20 @@ impl ReverieModel {
             x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
     }
+}
+
+/// Fills what no keyframe shows with what is remembered. Returns whether there was anything to fill in.
+fn lay_memory_under_keys(candidates: &mut Candidates) -> bool {
+    let mut filled = false;
+    for (pixel, confidence) in candidates.memory_confidence.iter().enumerate() {
+        if candidates.key_valid[pixel] <= 0.0 && *confidence > 0.0 {
+            let rgb = 3 * pixel..3 * pixel + 3;
+            candidates.key[rgb.clone()].copy_from_slice(&candidates.memory[rgb]);
+            candidates.key_valid[pixel] = *confidence;
+            filled = true;
+        }
+    }
+    filled
 }
 
 impl WorldModel for ReverieModel {

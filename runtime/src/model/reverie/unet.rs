@@ -11,8 +11,8 @@ use crate::weights::MAX_WEIGHTS_BYTES;
 type Result<T> = std::result::Result<T, TchError>;
 
 const GATES: i64 = CANDIDATE_COUNT as i64;
-/// What the gates lean to before training: paint, exemplars, last frame, older frames.
-const GATE_BIAS: [f32; CANDIDATE_COUNT] = [0.0, 1.0, 3.0, 1.5];
+/// What the gates lean to before training: paint, exemplars, last frame, older frames, memory.
+const GATE_BIAS: [f32; CANDIDATE_COUNT] = [0.0, 1.0, 3.0, 1.5, 1.5];
 const EMBEDDING: i64 = 128;
 const MOST_CHANNELS: i64 = 4096;
 const MOST_BLOCKS: i64 = 64;
