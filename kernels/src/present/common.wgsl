@@ -10,7 +10,9 @@ struct View {
     tan_y: f32,
     back: vec3<f32>,
     near_m: f32,
-    eye: vec4<f32>,
+    eye: vec3<f32>,
+    // Source pixels over which a frame fades out at its border.
+    border_px: f32,
     size: vec2<f32>,
     origin: vec2<f32>,
     source_size: vec2<u32>,

@@ -89,7 +89,7 @@ fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<
     let at = rows[0].xyz * from_body.x + rows[1].xyz * from_body.y + rows[2].xyz * from_body.z;
     let facing = rows[0].xyz * normal.x + rows[1].xyz * normal.y + rows[2].xyz * normal.z;
     let surface = surface_at(bodies[body].kind, bodies[body].half_extents_m.xyz, at, facing);
-    let ray = normalize(view.eye.xyz - point);
+    let ray = normalize(view.eye - point);
     let fine_m = 2.0 * view.tan_y / view.size.y * depth_m;
     let coarse_m = COARSE_PIXELS * depth_m / max(abs(view.places[0].y), 1.0);
     let stretch = 1.0 / (max(dot(ray, normal), 0.05) * min(surface.period_m.x, surface.period_m.y));
@@ -98,7 +98,7 @@ fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<
     let fine = textureSampleLevel(detail, detail_sampler, surface.uv, layer, fine_level);
     let coarse = textureSampleLevel(detail, detail_sampler, surface.uv, layer, coarse_level);
     // Fog hides texture as it hides light.
-    let clear = exp(-view.fog_per_m * distance(point, view.eye.xyz));
+    let clear = exp(-view.fog_per_m * distance(point, view.eye));
     let change = 4.0 * (fine.rgb - coarse.rgb) * fine.a * clear;
     let held = clamp(change, vec3(-DETAIL_MOST), vec3(DETAIL_MOST));
     return clamp((rgb + DETAIL_DARK) * exp(held) - DETAIL_DARK, vec3(0.0), vec3(1.0));

@@ -40,7 +40,7 @@ fn place_of(body: u32) -> vec3<f32> {
 }
 
 fn clip_of(world: vec3<f32>) -> vec4<f32> {
-    let from_eye = world - view.eye.xyz;
+    let from_eye = world - view.eye;
     let depth_m = -dot(from_eye, view.back);
     return vec4(dot(from_eye, view.right) / view.tan_x, dot(from_eye, view.up) / view.tan_y, view.near_m, depth_m);
 }
@@ -186,7 +186,7 @@ fn round_normal(kind: u32, half: vec3<f32>, point: vec3<f32>) -> vec3<f32> {
 fn round_fragment(in: Round) -> Seen {
     let body = in.body;
     let ray = ray_of(slope_at(in.clip.xy));
-    let from_body = view.eye.xyz - place_of(body);
+    let from_body = view.eye - place_of(body);
     let x = vec3(bodies[body].world_from_body[0].x, bodies[body].world_from_body[1].x, bodies[body].world_from_body[2].x);
     let y = vec3(bodies[body].world_from_body[0].y, bodies[body].world_from_body[1].y, bodies[body].world_from_body[2].y);
     let z = vec3(bodies[body].world_from_body[0].z, bodies[body].world_from_body[1].z, bodies[body].world_from_body[2].z);

@@ -164,6 +164,7 @@ impl ViewWords<'_> {
         let tan_y = (0.5 * self.camera.vertical_fov_rad).tan();
         let tan_x = tan_y * self.size[0] / self.size[1];
         let eye = self.camera.world_from_camera.translation_m;
+        let border = self.frames.first().map_or(0.0, |(guide, _)| border_px(&self.camera, guide));
         put(
             &mut words,
             0,
@@ -171,7 +172,7 @@ impl ViewWords<'_> {
                 axes.x_axis.extend(tan_x).to_array(),
                 axes.y_axis.extend(tan_y).to_array(),
                 axes.z_axis.extend(NEAR_M).to_array(),
-                eye.extend(0.0).to_array(),
+                eye.extend(border).to_array(),
                 [self.size[0], self.size[1], self.origin[0], self.origin[1]],
             ],
         );
@@ -202,6 +203,14 @@ impl ViewWords<'_> {
         );
         words
     }
+}
+
+/// Over so many source pixels a frame fades out at its border: most of what it sees beyond the display, so that a
+/// display that has not turned sees nothing of it.
+pub fn border_px(display: &CameraPose, guide: &FrameGuide) -> f32 {
+    let tan = |camera: &CameraPose| (0.5 * camera.vertical_fov_rad).tan();
+    let beyond = 0.5 * guide.height as f32 * (1.0 - tan(display) / tan(&guide.camera));
+    (0.8 * beyond).clamp(0.01, 4.0)
 }
 
 fn rows(pose: &Pose) -> [[f32; 4]; 3] {

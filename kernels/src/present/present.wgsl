@@ -46,12 +46,15 @@ fn look(frame: u32, slot: u32, body: u32, point: vec4<f32>, normal: vec3<f32>) -
     }
     let inverse_slope = select(vec2(0.0), normal_then.xy / (scale * plane_m), plane_m < -1e-3);
     let inverse_depth = select(0.0, 1.0 / depth_m, point.w > 0.0);
+    let size = vec2<f32>(view.source_size);
+    let to_border = min(place + 0.5, size - 0.5 - place);
     let first = slot * view.source_size.x * view.source_size.y;
     let expected = Expected(carry.object, depth_m, inverse_depth, inverse_slope, normal_then, place, first);
     if (view.fill == FILL_WARP) {
         return vec4(bilinear(place, first), 1.0);
     }
-    return upsample(expected);
+    let found = upsample(expected);
+    return vec4(found.rgb, found.a * smoothstep(0.0, view.border_px, min(to_border.x, to_border.y)));
 }
 
 // Shadow paint without cast shadows, linear RGB: tint × Lambert, sky, fog.
@@ -63,7 +66,7 @@ fn paint(body: u32, point: vec4<f32>, normal: vec3<f32>) -> vec3<f32> {
     let ambient = view.ambient_rgb.rgb * (0.75 + 0.25 * normal.y);
     let lambert = max(dot(normal, view.sun_direction), 0.0);
     let lit = bodies[body].albedo.rgb * (ambient + view.sun_rgb.rgb * lambert);
-    let clear = exp(-view.fog_per_m * distance(point.xyz, view.eye.xyz));
+    let clear = exp(-view.fog_per_m * distance(point.xyz, view.eye));
     return mix(view.horizon_rgb.rgb, lit, clear);
 }
 
@@ -78,7 +81,7 @@ fn carried(position: vec2<f32>) -> vec3<f32> {
     var depth_m = 0.0;
     if (body != 0u) {
         depth_m = view.near_m / textureLoad(gbuffer_depth, pixel, 0);
-        point = vec4(view.eye.xyz + ray * depth_m, 1.0);
+        point = vec4(view.eye + ray * depth_m, 1.0);
         normal = from_octahedral(unpack2x16snorm(words.x));
     }
     // Newest first; each gets what the ones before left open.

@@ -4,19 +4,19 @@ use glam::{Vec2, Vec3, Vec4};
 
 use super::detail::{COARSE_PIXELS, Detail, Place};
 use super::guide::{FrameGuide, INTERIOR, PURE, SKY_OBJECT, unpack_normal};
-use super::layout::{Carry, Light, UNKNOWN_OBJECT};
+use super::layout::{Carry, Light, UNKNOWN_OBJECT, border_px};
 use super::{FRAMES, Fill};
 use crate::geometry::CameraPose;
 use crate::raster::{SKY, Scene, ShadowMaps, ray};
 
 const DEPTH_SHARE: f32 = 0.03;
 const DEPTH_M: f32 = 0.05;
-/// Of the outer pixels, so that they answer only where none of the inner four does.
-const LEAST_WEIGHT: f32 = 0.02;
+/// Of the outer pixels: enough to outweigh inner ones with an edge in them, whose colour is a mixture.
+const LEAST_WEIGHT: f32 = 0.06;
 /// How much the colour of a pixel counts through which an edge may pass.
-const EDGE_TRUST: f32 = 0.1;
-/// From this share of the kernel's weight on, a colour is fully known.
-const FULL_SHARE: f32 = 0.05;
+const EDGE_TRUST: f32 = 0.01;
+/// From this share of the inner four's weight on, a colour is fully known.
+const FULL_SHARE: f32 = 0.1;
 
 /// A neural frame, as the pass reads it.
 #[derive(Debug, Clone, Copy)]
@@ -181,18 +181,19 @@ impl Pass<'_> {
         if self.display.fill == Fill::Warp {
             return (bilinear(frame, place), 1.0);
         }
+        let to_border = (place + 0.5).min(size - 0.5 - place).min_element();
+        let border = smoothstep(to_border / border_px(self.display.camera, frame.guide));
         let slope = normal_then.truncate() / (scale * plane_m);
-        upsample(
-            frame,
-            &Expected {
-                object: carry.object,
-                depth_m,
-                inverse_depth: if point.w > 0.0 { 1.0 / depth_m } else { 0.0 },
-                inverse_slope: if plane_m < -1e-3 { slope } else { Vec2::ZERO },
-                normal: normal_then,
-                place,
-            },
-        )
+        let expected = Expected {
+            object: carry.object,
+            depth_m,
+            inverse_depth: if point.w > 0.0 { 1.0 / depth_m } else { 0.0 },
+            inverse_slope: if plane_m < -1e-3 { slope } else { Vec2::ZERO },
+            normal: normal_then,
+            place,
+        };
+        let (colour, known) = upsample(frame, &expected);
+        (colour, known * border)
     }
 
     /// Shadow paint without cast shadows, linear RGB.
@@ -222,8 +223,7 @@ fn upsample(frame: &Frame<'_>, expected: &Expected) -> (Vec3, f32) {
     {
         return (cubic(frame, x - 1, y - 1, part), 1.0);
     }
-    let least = |weights: [f32; 4]| weights.map(|weight| weight.max(LEAST_WEIGHT));
-    let (across, down) = (least(cubic_weights(part.x)), least(cubic_weights(part.y)));
+    let (across, down) = (weights(part.x), weights(part.y));
     let (mut rgb, mut sum, mut seen) = (Vec3::ZERO, 0.0, 0.0);
     for (row, weight_y) in down.into_iter().enumerate() {
         for (column, weight_x) in across.into_iter().enumerate() {
@@ -234,7 +234,7 @@ fn upsample(frame: &Frame<'_>, expected: &Expected) -> (Vec3, f32) {
                 continue;
             }
             let weight = weight_x * weight_y;
-            seen += weight;
+            seen += inner_weight(weight_x) * inner_weight(weight_y);
             let mut trusted = weight * if texel[1] & PURE != 0 { 1.0 } else { EDGE_TRUST };
             if expected.object != SKY_OBJECT {
                 let alike = unpack_normal(texel[1]).dot(expected.normal).max(0.0);
@@ -247,9 +247,24 @@ fn upsample(frame: &Frame<'_>, expected: &Expected) -> (Vec3, f32) {
     if sum <= 0.0 {
         return (Vec3::ZERO, 0.0);
     }
-    let share = seen / (across.iter().sum::<f32>() * down.iter().sum::<f32>());
-    let t = (share / FULL_SHARE).clamp(0.0, 1.0);
-    (rgb / sum, t * t * (3.0 - 2.0 * t))
+    let inner = |weights: [f32; 4]| weights.map(inner_weight).iter().sum::<f32>();
+    let share = seen / (inner(across) * inner(down));
+    (rgb / sum, smoothstep(share / FULL_SHARE))
+}
+
+/// Cubic weights, held up from below.
+fn weights(t: f32) -> [f32; 4] {
+    cubic_weights(t).map(|weight| weight.max(LEAST_WEIGHT))
+}
+
+/// The part of a weight that only inner pixels have.
+fn inner_weight(weight: f32) -> f32 {
+    weight - LEAST_WEIGHT
+}
+
+fn smoothstep(t: f32) -> f32 {
+    let t = t.clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
 }
 
 fn texel(guide: &FrameGuide, x: isize, y: isize) -> Option<[u32; 2]> {

@@ -11,9 +11,9 @@ const PURE: u32 = 0x40000000u;
 const INTERIOR: u32 = 0x80000000u;
 const DEPTH_SHARE: f32 = 0.03;
 const DEPTH_M: f32 = 0.05;
-const LEAST_WEIGHT: f32 = 0.02;
-const EDGE_TRUST: f32 = 0.1;
-const FULL_SHARE: f32 = 0.05;
+const LEAST_WEIGHT: f32 = 0.06;
+const EDGE_TRUST: f32 = 0.01;
+const FULL_SHARE: f32 = 0.1;
 
 // What a frame has to show for its colour to be the one looked for.
 struct Expected {
@@ -98,7 +98,7 @@ fn texel_normal(word: u32) -> vec3<f32> {
     return from_octahedral(bits / 127.0 * 2.0 - 1.0);
 }
 
-fn tap(sum: ptr<function, Sum>, at: vec2<f32>, weight: f32, expected: Expected) {
+fn tap(sum: ptr<function, Sum>, at: vec2<f32>, weights: vec2<f32>, expected: Expected) {
     if (any(at < vec2(0.0)) || any(at >= vec2<f32>(view.source_size))) {
         return;
     }
@@ -107,8 +107,8 @@ fn tap(sum: ptr<function, Sum>, at: vec2<f32>, weight: f32, expected: Expected) 
     if (!accepts(texel, at - expected.place, expected)) {
         return;
     }
-    (*sum).seen += weight;
-    var trusted = weight * select(EDGE_TRUST, 1.0, (texel.y & PURE) != 0u);
+    (*sum).seen += (weights.x - LEAST_WEIGHT) * (weights.y - LEAST_WEIGHT);
+    var trusted = weights.x * weights.y * select(EDGE_TRUST, 1.0, (texel.y & PURE) != 0u);
     if (expected.object != SKY_OBJECT) {
         let alike = max(dot(texel_normal(texel.y), expected.normal), 0.0);
         trusted *= alike * alike * alike * alike + 0.01;
@@ -118,10 +118,10 @@ fn tap(sum: ptr<function, Sum>, at: vec2<f32>, weight: f32, expected: Expected) 
 }
 
 fn tap_row(sum: ptr<function, Sum>, at: vec2<f32>, across: vec4<f32>, weight: f32, expected: Expected) {
-    tap(sum, at, across.x * weight, expected);
-    tap(sum, at + vec2(1.0, 0.0), across.y * weight, expected);
-    tap(sum, at + vec2(2.0, 0.0), across.z * weight, expected);
-    tap(sum, at + vec2(3.0, 0.0), across.w * weight, expected);
+    tap(sum, at, vec2(across.x, weight), expected);
+    tap(sum, at + vec2(1.0, 0.0), vec2(across.y, weight), expected);
+    tap(sum, at + vec2(2.0, 0.0), vec2(across.z, weight), expected);
+    tap(sum, at + vec2(3.0, 0.0), vec2(across.w, weight), expected);
 }
 
 // Colour and how well it is known, 0 to 1.
@@ -136,7 +136,7 @@ fn upsample(expected: Expected) -> vec4<f32> {
             return vec4(cubic(index - view.source_size.x - 1u, part), 1.0);
         }
     }
-    // The outer pixels answer only where none of the inner four does.
+    // Outer pixels outweigh inner ones with an edge in them, but only inner ones say whether the point was seen.
     let across = max(cubic_weights(part.x), vec4(LEAST_WEIGHT));
     let down = max(cubic_weights(part.y), vec4(LEAST_WEIGHT));
     var sum = Sum(vec3(0.0), 0.0, 0.0);
@@ -147,6 +147,6 @@ fn upsample(expected: Expected) -> vec4<f32> {
     if (sum.weight <= 0.0) {
         return vec4(0.0);
     }
-    let share = sum.seen / (dot(across, vec4(1.0)) * dot(down, vec4(1.0)));
+    let share = sum.seen / (dot(across - LEAST_WEIGHT, vec4(1.0)) * dot(down - LEAST_WEIGHT, vec4(1.0)));
     return vec4(sum.rgb / sum.weight, smoothstep(0.0, FULL_SHARE, share));
 }
