@@ -232,6 +232,8 @@ fn the_memory_is_measured_from_end_to_end() {
     let out = tempfile::tempdir().unwrap();
     let options = MemoryOptions {
         seconds: vec![6.0, 7.0],
+        tints: vec![true],
+        episodes: Some(1),
         events: 10,
         steady_frames: 12,
         out: Some(out.path().to_owned()),
@@ -260,7 +262,7 @@ fn the_memory_is_measured_from_end_to_end() {
     assert_eq!((steady.static_frames, steady.pass_db.len()), (12, 0));
     assert!(report.cost.mb > 0.0 && report.cost.seen_m2 > 1.0 && report.cost.both_ms[0] > 0.0);
     assert!(report.pictures.iter().all(|p| p.is_file()) && report.pictures.len() >= 2);
-    assert!(report.table().contains("tints withheld") && report.table().contains("events shown"));
+    assert!(report.table().contains("tints given") && report.table().contains("events shown"));
     let wrong = MemoryOptions { seconds: vec![0.5], ..options };
     let line = evaluate_memory(&dir.join("data"), &card, &wrong, &mut |_, _| {}).unwrap_err();
     assert!(line.to_string().contains("0.5 s"), "{line}");
