@@ -27,6 +27,7 @@
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
 //! | [`view`] | the picture in place of the 3D passes |
+//! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //! | [`sketch`] | from a drawing to the plan of a level, as plain data |
@@ -39,6 +40,7 @@ pub mod action;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;
+pub mod level;
 pub mod material;
 pub mod memory;
 pub mod overlay;
@@ -64,6 +66,7 @@ pub mod prelude {
         CameraCut, NeuralCamera, NeuralFilter, NeuralMode, NeuralModel, NeuralPace,
     };
     pub use crate::dream::{Dream, NeuralPicture};
+    pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
     pub use crate::memory::{
         ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,

@@ -6,6 +6,8 @@
 mod bridge;
 #[path = "plugin_tests/fake.rs"]
 mod fake;
+#[path = "plugin_tests/level.rs"]
+mod level;
 #[path = "plugin_tests/memory.rs"]
 mod memory;
 #[path = "plugin_tests/recording.rs"]

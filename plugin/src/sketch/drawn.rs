@@ -29,6 +29,8 @@ const MOST_GAP_M: f32 = 0.4;
 const LEAST_DOORWAY_M: f32 = 0.7;
 /// Width of a doorway that was widened, metres.
 const DOORWAY_M: f32 = 0.9;
+/// Widest stroke, as a share of the drawing's longer side.
+const MOST_STROKE: f32 = 0.015;
 /// Drawings turned by less are not turned back, radians.
 const LEAST_TURN: f32 = 0.012;
 
@@ -113,7 +115,7 @@ fn main_turn(walls: &Mask) -> f32 {
             }
             let gradient =
                 Vec2::new(soft(x + 2, y) - soft(x - 2, y), soft(x, y + 2) - soft(x, y - 2));
-            if gradient.length() < 8.0 {
+            if gradient.length() < 3.0 {
                 continue;
             }
             let right = std::f32::consts::FRAC_PI_2;
@@ -146,6 +148,8 @@ fn build(
 ) -> Result<Reading, SketchError> {
     let legend = &options.legend;
     let longest = ink.walls.width.max(ink.walls.height) as f32;
+    // What is thicker is no stroke but solid ground.
+    ink.stroke_px = ink.stroke_px.min((MOST_STROKE * longest).max(2.0));
     let specks = clean(&mut ink, longest);
     let bar_scale = scale::take_bar(&mut ink.walls, ink.stroke_px);
     let gap_px = (GAP_PX * factor)
@@ -165,7 +169,7 @@ fn build(
     // Two lines a wall's thickness apart are one wall.
     let double_px = (0.5 * ppm).min(0.05 * longest);
     fill_double(&mut ink.walls, double_px, ink.stroke_px);
-    let stroke_px = ink::stroke_width(&ink.walls);
+    let stroke_px = ink::stroke_width(&ink.walls).min((MOST_STROKE * longest).max(2.0));
     let found = bars::find(&ink.walls, stroke_px, gap_px);
     lay(&mut draft, &found, &ink, legend, ppm, gap_px, &page)?;
     for ((x, y), length) in &found.closed {
@@ -355,32 +359,89 @@ fn lay(
         let at = |px: f32| ((px - origin) / cell_px).round() as i32;
         (at(bar.from), at(bar.to).max(at(bar.from) + 1))
     };
-    for bar in &found.level {
-        let ((x0, x1), (y0, y1)) =
-            (ends(bar, origin_px.x), span(bar.middle, bar.thick, origin_px.y));
-        fill(x0, x1, y0, y1);
-    }
-    for bar in &found.upright {
-        let ((y0, y1), (x0, x1)) =
-            (ends(bar, origin_px.y), span(bar.middle, bar.thick, origin_px.x));
-        fill(x0, x1, y0, y1);
-    }
-    let rest = close(&found.rest, 0.5 * gap_px + 0.5);
-    let cover = coverage(&rest, origin_px, cell_px, width, height);
-    // A thin slanted stroke covers little of each cell that it crosses; a block's edge is where half is covered.
-    let far = distance(&rest.map(|set| !set));
-    let thick_px = quantile(
-        &far.data.iter().copied().filter(|d| *d > 0.0 && d.is_finite()).collect::<Vec<_>>(),
-        0.9,
-    );
-    let least = thick_px.map_or(0.5, |half| (0.9 * half / cell_px).clamp(0.15, 0.5));
-    for (i, share) in cover.data.iter().enumerate() {
-        if *share >= least {
-            let (x, y) = ((i % width) as i32, (i / width) as i32);
-            fill(x, x + 1, y, y + 1);
+    for (bars, others, is_upright) in
+        [(&found.level, &found.upright, false), (&found.upright, &found.level, true)]
+    {
+        let (along, across) =
+            if is_upright { (origin_px.y, origin_px.x) } else { (origin_px.x, origin_px.y) };
+        for bar in bars {
+            let (mut from, mut to) = ends(bar, along);
+            let (side, other_side) = span(bar.middle, bar.thick, across);
+            // Rounding to cells must not part a bar from the one that it ends on.
+            for other in others.iter().filter(|o| o.from <= bar.middle && bar.middle <= o.to) {
+                let half = 0.5 * other.thick + 1.5;
+                let (first, last) = span(other.middle, other.thick, along);
+                if (bar.from - other.middle).abs() <= half {
+                    from = from.min(first);
+                }
+                if (bar.to - other.middle).abs() <= half {
+                    to = to.max(last);
+                }
+            }
+            if is_upright {
+                fill(side, other_side, from, to);
+            } else {
+                fill(from, to, side, other_side);
+            }
         }
     }
+    let rest = close(&found.rest, 0.5 * gap_px + 0.5);
+    let (labels, pieces) = mask_components(&rest, true);
+    let far = distance(&rest.map(|set| !set));
+    let mut half_px = vec![0.0_f32; pieces.len() + 1];
+    for (label, d) in labels.data.iter().zip(&far.data) {
+        if let Some(most) = half_px.get_mut(*label as usize).filter(|_| d.is_finite()) {
+            *most = most.max(*d);
+        }
+    }
+    let mut is_block = vec![false; pieces.len() + 1];
+    for (index, piece) in pieces.iter().enumerate() {
+        let (columns, rows) = piece.size();
+        let filling = piece.area as f32 / (columns * rows) as f32;
+        // A pillar, or a short piece of wall: its edges are straight.
+        if filling > 0.8 && piece.extent() as f32 <= 4.0 * ppm {
+            is_block[index + 1] = true;
+            let centre = piece.centre();
+            let (x0, x1) = span(centre.0, columns as f32, origin_px.x);
+            let (y0, y1) = span(centre.1, rows as f32, origin_px.y);
+            fill(x0, x1, y0, y1);
+        }
+    }
+    // A thin slanted stroke covers little of each cell that it crosses; a block's edge is where half is covered.
+    let is_thin =
+        |label: u32| half_px.get(label as usize).is_some_and(|half| *half < 0.6 * cell_px);
+    for (thin, least) in [(true, 0.2), (false, 0.5)] {
+        let some = labels.map(|label| {
+            label != 0 && is_block.get(label as usize) == Some(&false) && is_thin(label) == thin
+        });
+        let cover = coverage(&some, origin_px, cell_px, width, height);
+        for (i, share) in cover.data.iter().enumerate() {
+            if *share >= least {
+                let (x, y) = ((i % width) as i32, (i / width) as i32);
+                fill(x, x + 1, y, y + 1);
+            }
+        }
+    }
+    close_seams(&mut draft.plan, &coverage(&ink.walls, origin_px, cell_px, width, height), wall);
     Ok(())
+}
+
+/// Where ink goes on from one wall to the next, rounding to cells may leave a seam one cell wide: it is filled.
+fn close_seams(plan: &mut Plan, inked: &Raster<f32>, wall: Cell) {
+    let is_wall = |plan: &Plan, x: i32, y: i32| plan.cell(x, y).kind == CellKind::Wall;
+    let seams: Vec<usize> = (0..plan.cells.len())
+        .filter(|i| {
+            let (x, y) = ((i % plan.width) as i32, (i / plan.width) as i32);
+            let is_between = is_wall(plan, x - 1, y) && is_wall(plan, x + 1, y)
+                || is_wall(plan, x, y - 1) && is_wall(plan, x, y + 1);
+            plan.cells[*i].kind == CellKind::Floor
+                && is_between
+                && inked.data.get(*i).is_some_and(|share| *share > 0.12)
+        })
+        .collect();
+    for i in seams {
+        plan.cells[i] = wall;
+    }
 }
 
 fn empty() -> Draft {
@@ -604,7 +665,14 @@ fn repair_doorways(draft: &mut Draft, gap_m: f32, legend: &Legend) {
         let (x1, y1) = (piece.max.0 as i32, piece.max.1 as i32);
         let is_wall = |plan: &Plan, x: i32, y: i32| plan.cell(x, y).kind == CellKind::Wall;
         // Walls to the west and east: the opening is as wide as its columns.
-        let is_level = is_wall(&draft.plan, x0 - 1, y0) && is_wall(&draft.plan, x1 + 1, y0);
+        let is_level =
+            (y0..=y1).all(|y| is_wall(&draft.plan, x0 - 1, y) && is_wall(&draft.plan, x1 + 1, y));
+        let is_upright =
+            (x0..=x1).all(|x| is_wall(&draft.plan, x, y0 - 1) && is_wall(&draft.plan, x, y1 + 1));
+        // Where a corridor bends, cells count as an opening both ways: that is none.
+        if is_level == is_upright || piece.area != columns * rows {
+            continue;
+        }
         let cells = if is_level { columns } else { rows };
         let width_m = cells as f32 * cell_m;
         let (cx, cy) = piece.centre();

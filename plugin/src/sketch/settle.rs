@@ -92,9 +92,12 @@ impl Draft {
         let plan = &self.plan;
         let (width, height) = (plan.width, plan.height);
         // One more cell all around joins what is open on several sides.
+        let gates = rooms::doorways(plan);
         let solid = Raster::from_fn(width + 2, height + 2, |x, y| {
-            let kind = plan.cell(x as i32 - 1, y as i32 - 1).kind;
-            kind == CellKind::Wall || kind == CellKind::Door
+            let (x, y) = (x as i32 - 1, y as i32 - 1);
+            let kind = plan.cell(x, y).kind;
+            let is_gate = gates.get(x, y) == Some(true);
+            kind == CellKind::Wall || kind == CellKind::Door || is_gate
         });
         let outside = open_to_border(&solid, 0.5 * WIDEST_GATE_M / plan.cell_m);
         let is_outside = |x: i32, y: i32| outside.get(x + 1, y + 1).unwrap_or(true);
