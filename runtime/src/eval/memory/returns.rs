@@ -30,6 +30,8 @@ use crate::view::ShadowView;
 
 /// Frames of the prompt that are seen again after each absence, backwards from the last one.
 const AGAIN: usize = 10;
+/// The last part of an absence, in which the first view comes into sight again, seconds.
+const TURNING_BACK_S: f32 = 2.0;
 /// Frames between two points of the growth of a memory.
 const GROWTH_EVERY: usize = 50;
 
@@ -332,23 +334,28 @@ fn unseen(clip: &Clip, steps: &[Step]) -> Vec<Option<Vec<u32>>> {
     let mut seen = TexelMemory::new(4 * DEFAULT_BYTES);
     let blank = vec![0.5; 3 * clip.width * clip.height];
     let style = clip.style(0);
-    let mut look = |snapshot: &ShadowSnapshot, asked: bool| {
+    let mut look = |snapshot: &ShadowSnapshot, asked: bool, coming_back: bool| {
         let view = ShadowView::new(snapshot, &style, clip.width, clip.height, true);
         seen.announce(view.scene(), |_| 0);
         let ages = asked.then(|| {
             let last = seen.last_seen(view.scene(), &view.camera, &view.maps);
             last.iter().map(|frame| frame.map_or(0, |frame| seen.frame() - frame)).collect()
         });
-        // What is seen on the way back does not shorten the absence of what comes into view a frame later.
-        if !asked {
+        if !coming_back {
             seen.write(view.scene(), &view.camera, &view.maps, &blank, &blank, |_| 1.0);
         }
         ages
     };
     for frame in 0..PROMPT_FRAMES {
-        look(&clip.snapshot(frame), false);
+        look(&clip.snapshot(frame), false, false);
     }
-    steps.iter().map(|step| look(&step.snapshot, step.truth.is_some())).collect()
+    // Turning back is part of the return: what is seen in it does not end the absence of what it shows.
+    let turning = (TURNING_BACK_S / clip.frame_dt_s()).round() as usize;
+    let is_back = |step: &Step| step.truth.is_some();
+    let coming_back =
+        |index: usize| steps[index..steps.len().min(index + turning + 1)].iter().any(is_back);
+    let steps = steps.iter().enumerate();
+    steps.map(|(index, step)| look(&step.snapshot, is_back(step), coming_back(index))).collect()
 }
 
 /// One row over one script.
