@@ -136,10 +136,13 @@ fn app(
     memory: &NeuralMemory,
 ) -> std::io::Result<App> {
     let mut app = App::new();
-    app.add_plugins(
-        // A player's renderer works beside the game; only recording must not.
-        headless().enable::<PipelinedRenderingPlugin>().set(quiet_log()),
-    );
+    // A player's renderer works beside the game. Then the pose that it latches late depends on who is faster; in
+    // lockstep, as in recording, nothing may.
+    let plugins = match args.lockstep {
+        true => headless(),
+        false => headless().enable::<PipelinedRenderingPlugin>(),
+    };
+    app.add_plugins(plugins.set(quiet_log()));
     let bot = script.is_none();
     args.add_game(&mut app, world, bot)?;
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))
