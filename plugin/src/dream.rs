@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use reverie_guard::ShadowSnapshot;
+use reverie_guard::{ShadowSnapshot, check_request};
 use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
@@ -13,11 +13,13 @@ use reverie_runtime::request::DreamRequest;
 use reverie_runtime::{profile_scope, profile_wait};
 
 use crate::action::{ActionTally, PlayerAction};
-use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
+use crate::anticipate::Anticipation;
+use crate::camera::{NeuralCamera, NeuralFilter, NeuralPace, PAINT_SIZE};
 use crate::latency::{FrameMarks, RequestMarks, SourceMarks};
 use crate::memory::NeuralMemory;
 use crate::pacing::{DreamShare, Pacing};
 use crate::shadow::ShadowReader;
+use crate::view::{Latched, LateLatch};
 
 /// How often a failed model is built again.
 const RESTARTS: u32 = 3;
@@ -29,10 +31,12 @@ const REMEMBERED_REQUESTS: usize = 256;
 /// The newest picture of a neural camera, on the camera's entity.
 #[derive(Component, Debug, Clone, Default)]
 pub struct NeuralPicture {
-    /// `None` before the first one.
+    /// `None` before the first one, and after a cut until there is one of the new place.
     pub frame: Option<NeuralFrame>,
     /// Rises with each picture.
     pub serial: u64,
+    /// Rises with each cut: from then until the first new picture `frame` is `None`.
+    pub epoch: u64,
 }
 
 /// The dream thread of a neural camera, and what it was started with.
@@ -42,6 +46,9 @@ pub struct Dream {
     started_with: NeuralCamera,
     memory: NeuralMemory,
     next_id: u64,
+    /// Answers to earlier requests show the place before a cut.
+    first_id: u64,
+    anticipation: Anticipation,
     /// Since the last request.
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
@@ -89,6 +96,8 @@ impl Dream {
             started_with: camera.clone(),
             memory: memory.clone(),
             next_id: 1,
+            first_id: 0,
+            anticipation: Anticipation::default(),
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
             asked: VecDeque::new(),
@@ -123,6 +132,10 @@ impl Dream {
         profile_scope!("publish");
         let frame = self.handle.newest_frame()?;
         let id = frame.request_id;
+        // It was asked for before a cut.
+        if id < self.first_id {
+            return Some(id);
+        }
         picture.serial += 1;
         while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
             self.asked.pop_front();
@@ -182,7 +195,7 @@ pub(crate) fn start_dreams(
 ) {
     let share = pacing.map(|pacing| *pacing).unwrap_or_default().settings().dream;
     for entity in &orphans {
-        commands.entity(entity).remove::<(Dream, NeuralPicture)>();
+        commands.entity(entity).remove::<(Dream, NeuralPicture, LateLatch)>();
     }
     if all.iter().len() > 1 {
         warn_once!(
@@ -195,7 +208,8 @@ pub(crate) fn start_dreams(
         }
         match Dream::start(camera, memory, share) {
             Ok(dream) => {
-                commands.entity(entity).insert((dream, NeuralPicture::default()));
+                let parts = (dream, NeuralPicture::default(), LateLatch::default());
+                commands.entity(entity).insert(parts);
             }
             Err(error) => error_once!("no neural picture: the system gives no thread: {error}"),
         }
@@ -209,13 +223,20 @@ pub(crate) fn tally_action(action: Res<PlayerAction>, mut dreams: Query<&mut Dre
     }
 }
 
-/// Takes the newest pictures, then asks for the state of this frame.
+/// Takes the newest pictures, shows the newest state to the display, then asks for a picture of it.
 pub(crate) fn exchange(
-    mut cameras: Query<(Entity, &mut NeuralCamera, &mut Dream, &mut NeuralPicture, &Camera)>,
+    mut cameras: Query<(
+        Entity,
+        &mut NeuralCamera,
+        &mut Dream,
+        &mut NeuralPicture,
+        &LateLatch,
+        &Camera,
+    )>,
     mut shadow: ShadowReader,
     marks: Res<FrameMarks>,
 ) {
-    for (entity, mut camera, mut dream, mut picture, view) in &mut cameras {
+    for (entity, mut camera, mut dream, mut picture, latch, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
         dream.report();
@@ -234,7 +255,15 @@ pub(crate) fn exchange(
                 continue;
             }
         };
-        cover_view(&mut snapshot, view, &picture);
+        if camera.reset {
+            picture.frame = None;
+            picture.epoch += 1;
+            dream.first_id = dream.next_id;
+            dream.anticipation.forget();
+        }
+        put_late(latch, &snapshot, &camera, picture.epoch, marks.input);
+        look_ahead(&mut snapshot, &camera, &mut dream.anticipation, &picture);
+        cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {
             dream.waiting.clear();
         }
@@ -268,8 +297,54 @@ pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspe
     view_tangent * (view_aspect / picture_aspect).max(1.0)
 }
 
-/// A view wider than the model's pictures needs a wider field; what is too much above and below is not shown.
-fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPicture) {
+/// Gives the display the state of this frame; bodies that are not sane are left out.
+fn put_late(
+    latch: &LateLatch,
+    snapshot: &ShadowSnapshot,
+    camera: &NeuralCamera,
+    epoch: u64,
+    input_at: Instant,
+) {
+    let mut snapshot = snapshot.clone();
+    // A camera that cannot be looked through is the model's to report: the display stays as it is.
+    if check_request(&mut snapshot).is_ok() {
+        latch.put(Latched {
+            camera: snapshot.camera,
+            snapshot: Arc::new(snapshot),
+            style: camera.style,
+            epoch,
+            at: Instant::now(),
+            input_at,
+        });
+    }
+}
+
+/// Turns the camera to where it will look when the picture is on screen.
+fn look_ahead(
+    snapshot: &mut ShadowSnapshot,
+    camera: &NeuralCamera,
+    anticipation: &mut Anticipation,
+    picture: &NeuralPicture,
+) {
+    let rotation = &mut snapshot.camera.world_from_camera.rotation;
+    anticipation.note_turn(snapshot.time_s, *rotation);
+    if let Some(frame) = &picture.frame {
+        anticipation.note_age(frame.input_at.elapsed().as_secs_f32());
+    }
+    let warps = matches!(camera.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample);
+    if camera.anticipate && warps && camera.pace == NeuralPace::Free {
+        *rotation = anticipation.rotation().unwrap_or(*rotation);
+    }
+}
+
+/// A view wider than the model's pictures needs a wider field, and a view that turns some more at each side; what is
+/// too much is not shown.
+fn cover_view(
+    snapshot: &mut ShadowSnapshot,
+    view: &Camera,
+    picture: &NeuralPicture,
+    overscan: f32,
+) {
     let size =
         picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
     let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0)
@@ -278,7 +353,8 @@ fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPict
     };
     let tangent = (0.5 * snapshot.camera.vertical_fov_rad).tan();
     let picture_aspect = size.x as f32 / size.y as f32;
-    let covering = covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
+    let overscan = if overscan.is_finite() { overscan.clamp(1.0, 2.0) } else { 1.0 };
+    let covering = overscan * covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
     snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
 }
 

@@ -26,7 +26,7 @@
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
-//! | [`view`] | the picture in place of the 3D passes |
+//! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`latency`] | from input to present, stage by stage; deadlines |
@@ -39,9 +39,11 @@
 //! schedule is chosen. Tensors and threads are `reverie_runtime`'s; nothing here knows them.
 
 pub mod action;
+mod anticipate;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;
+mod gbuffer;
 pub mod latency;
 pub mod level;
 pub mod material;
@@ -74,7 +76,9 @@ pub mod prelude {
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
-    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
+    pub use crate::memory::{
+        ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
+    };
     pub use crate::pacing::Pacing;
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
@@ -108,12 +112,13 @@ impl Plugin for NeuralCameraPlugin {
             .init_resource::<latency::FrameMarks>()
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
+            .init_resource::<memory::MemoryOverlay>()
             .add_message::<camera::CameraCut>()
             .add_message::<memory::ForgetSurface>()
             .add_message::<memory::SaveMemory>()
             .add_message::<memory::LoadMemory>()
             .add_message::<memory::MemoryFileDone>()
-            .add_systems(Update, toggle::read_keys)
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -128,6 +133,7 @@ impl Plugin for NeuralCameraPlugin {
                         (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
+                        memory::paint_overlay,
                         view::choose_pass,
                         latency::end_requests,
                         diagnostics::measure,

@@ -12,11 +12,12 @@ use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
 use crate::camera::NeuralCamera;
-use crate::diagnostics::{DISPLAY_FPS, MODEL_FPS};
+use crate::diagnostics::{DISPLAY_FPS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS};
 use crate::dream::Dream;
 use crate::latency::{
     DISPLAY_MISSES, INPUT_TO_PRESENT_MS, POSE_AGE_MS, SOURCE_AGE_MS, SOURCE_MISSES,
 };
+use crate::memory::NeuralMemory;
 use crate::toggle::{NeuralKeys, pressed};
 
 /// Marks the HUD's panel; its `Visibility` is the switch.
@@ -87,7 +88,7 @@ fn switch(
 
 fn write(
     store: Res<DiagnosticsStore>,
-    cameras: Query<(&NeuralCamera, Option<&Dream>)>,
+    cameras: Query<(&NeuralCamera, &NeuralMemory, Option<&Dream>)>,
     hud: Query<&Visibility, With<NeuralHud>>,
     mut texts: Query<&mut Text, With<Summary>>,
 ) {
@@ -95,7 +96,7 @@ fn write(
         return;
     }
     let text = match cameras.iter().next() {
-        Some((camera, dream)) => describe(camera, dream, &store),
+        Some((camera, memory, dream)) => describe(camera, memory, dream, &store),
         None => "no neural camera".to_owned(),
     };
     for mut shown in &mut texts {
@@ -105,7 +106,12 @@ fn write(
     }
 }
 
-fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsStore) -> String {
+fn describe(
+    camera: &NeuralCamera,
+    memory: &NeuralMemory,
+    dream: Option<&Dream>,
+    store: &DiagnosticsStore,
+) -> String {
     let value = |path: &DiagnosticPath| {
         store
             .get(path)
@@ -139,6 +145,15 @@ fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsSto
         "deadlines missed: display {}, source {}",
         count(&DISPLAY_MISSES),
         count(&SOURCE_MISSES)
+    );
+    let known = memory.stats();
+    let _ = writeln!(
+        text,
+        "memory {:.1} MB, hits {:.0} %, read {} write {} ms (F6)",
+        known.bytes as f32 / 1e6,
+        100.0 * known.hit_rate,
+        value(&MEMORY_READ_MS),
+        value(&MEMORY_WRITE_MS)
     );
     let fallback = dream.map_or(0, |dream| dream.status().fallback_frames);
     let _ = write!(text, "style {}, fallback frames {fallback}", style_text(&camera.style));

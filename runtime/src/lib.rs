@@ -7,6 +7,7 @@
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
 //! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
+//! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
 //! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
@@ -32,6 +33,7 @@ pub mod references;
 pub mod request;
 pub mod scene;
 pub mod style;
+pub mod tones;
 pub mod view;
 pub mod weights;
 

@@ -2,7 +2,7 @@
 
 use super::error::RefusalReason;
 use super::ink::{Ink, NONE};
-use super::raster::{Component, Mask, close, mask_components};
+use super::raster::{Component, Mask, close, components, mask_components};
 
 /// Drops dust, small writing, and outlines of coloured marks. Gives how many small marks were dropped.
 pub(super) fn clean(ink: &mut Ink, longest: f32) -> usize {
@@ -50,9 +50,15 @@ pub(super) fn unreadable(ink: &Ink) -> Option<(RefusalReason, String)> {
         let text = "no walls found: draw them as dark strokes on light paper";
         return Some((RefusalReason::NoWalls, text.to_owned()));
     }
-    let is_plan = ink.clear > 0.8 && (ink.paper > 0.3 || ink.clear > 0.93 && ink.paper > 0.05);
+    // Between paper, ink and full colours there are only edges; colours are few, and what they mean is known.
+    let is_clear = ink.clear > 0.93 && ink.paper > 0.05;
+    let coloured = ink.marks.data.iter().filter(|mark| **mark != NONE).count() as f32 / total;
+    let (_, blots) = components(&ink.marks.map(|mark| mark.wrapping_add(1)), true);
+    let blots = blots.iter().filter(|blot| blot.area > 12).count();
+    let is_motley = coloured > 0.5 || coloured > 0.12 && blots > 30 || ink.unknown.len() > 5;
+    let is_plan = is_clear && !is_motley;
     let (_, pieces) = mask_components(&ink.walls, true);
-    if !is_plan || pieces.len() > 600 {
+    if !is_plan || pieces.len() > 300 {
         let text = "this looks like no drawing: draw walls as dark strokes on plain light paper";
         return Some((RefusalReason::NotADrawing, text.to_owned()));
     }

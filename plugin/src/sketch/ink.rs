@@ -155,7 +155,8 @@ pub(super) fn part(page: &RgbImage, legend: &Legend, noise: f32, rim: Option<&Ma
     let paper =
         dark.data.iter().zip(&coloured.data).filter(|(d, c)| **d < low.max(25.0) && !**c).count()
             as f32;
-    let strong = dark.data.iter().filter(|d| **d > 0.6 * level).count() as f32;
+    let strong = dark.data.iter().zip(&coloured.data).filter(|(d, c)| **d > 0.6 * level && !**c);
+    let strong = strong.count() as f32;
     let colours = coloured.count() as f32;
     let shade = dark.map(|d| (PAPER - d).clamp(0.0, 255.0) as u8);
     Ink {

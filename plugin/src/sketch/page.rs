@@ -100,6 +100,9 @@ fn sheet(
     }
     let hull = hull(&filled);
     let corners = largest_quad(&hull)?;
+    if !is_page_shaped(&corners) {
+        return None;
+    }
     let area = quad_area(&corners);
     let share = area / pixels;
     if !(LEAST_SHARE..0.98).contains(&share) {
@@ -140,6 +143,18 @@ fn without_border(set: &Mask) -> Mask {
     let (labels, _) = mask_components(&wide, false);
     let outside = labels.get(0, 0);
     Raster::from_fn(set.width, set.height, |x, y| labels.get(x as i32 + 1, y as i32 + 1) == outside)
+}
+
+/// Whether four corners may be a sheet's, seen by a camera that is held as one does.
+fn is_page_shaped(corners: &[Vec2; 4]) -> bool {
+    const MOST_COSINE: f32 = 0.6;
+    const MOST_RATIO: f32 = 2.2;
+    (0..4).all(|i| {
+        let (here, next, last) = (corners[i], corners[(i + 1) % 4], corners[(i + 3) % 4]);
+        let opposite = corners[(i + 2) % 4].distance(last);
+        let cosine = (next - here).normalize_or_zero().dot((last - here).normalize_or_zero());
+        cosine.abs() < MOST_COSINE && here.distance(next) < MOST_RATIO * opposite
+    })
 }
 
 fn is_straight(corners: &[Vec2; 4]) -> bool {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
-use crate::frame::NeuralFrame;
+use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, ShadowPaint, WorldModel};
 use crate::request::DreamRequest;
 use crate::{
@@ -200,7 +200,7 @@ impl Worker {
                     frame
                 }
             };
-            self.publish(frame);
+            self.publish(with_shadow(frame, &request));
         }
     }
 
@@ -274,6 +274,14 @@ impl Worker {
             drop(self.stale_frames.try_recv());
         }
     }
+}
+
+/// A game's own model need not know what the display wants of a frame.
+fn with_shadow(mut frame: NeuralFrame, request: &DreamRequest) -> NeuralFrame {
+    if frame.shadow.is_none() {
+        frame.shadow = FrameShadow::draw(&frame, &request.style).map(Arc::new);
+    }
+    frame
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

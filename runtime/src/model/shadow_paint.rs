@@ -6,7 +6,7 @@ use std::time::Instant;
 use reverie_guard::check_request;
 
 use super::{ModelError, WorldModel};
-use crate::frame::{NeuralFrame, StageTimes};
+use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::paint::to_rgba8;
 use crate::profile_scope;
 use crate::request::{DreamRequest, FrameSource};
@@ -56,6 +56,7 @@ impl WorldModel for ShadowPaint {
         };
         let drawn = Instant::now();
         let rgba = Arc::new(to_rgba8(&view.paint));
+        let shadow = FrameShadow::new(view, &request.style, &rgba);
         let finished_at = Instant::now();
         Ok(NeuralFrame {
             request_id: request.id,
@@ -63,6 +64,8 @@ impl WorldModel for ShadowPaint {
             height: self.height,
             rgba,
             snapshot: Arc::new(snapshot),
+            shadow: Some(Arc::new(shadow)),
+            detail: None,
             source: FrameSource::ShadowPaint,
             times: StageTimes {
                 wait_ms: ms(started.saturating_duration_since(request.requested_at)),

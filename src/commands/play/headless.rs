@@ -14,6 +14,7 @@ use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
 use bevy_reverie::latency::{Deadlines, LatencyLog};
+use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::pacing::{Pacing, PacingSettings};
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
@@ -46,11 +47,12 @@ pub fn play(
     world: &PlayedWorld,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
-    let mut app = app(args, world, style, script)?;
+    let mut app = app(args, world, style, script, memory)?;
     prepare_to_step(&mut app);
 
     // Time stands still until there is something to see.
@@ -94,8 +96,13 @@ pub fn play(
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
     let latency = world.resource::<LatencyLog>().summary(world.resource::<Deadlines>());
+    let known = memory.stats();
     let progress = world.resource::<Progress>();
     let summary = stats.summary(&[
+        ("memory_mb", json!(known.bytes as f32 / 1e6)),
+        ("memory_hit_rate", json!(known.hit_rate)),
+        ("memory_read_ms", json!(known.read_ms)),
+        ("memory_write_ms", json!(known.write_ms)),
         ("physics_hash", json!(format!("{:016x}", hash.value))),
         ("physics_ticks", json!(hash.ticks)),
         ("model", json!(status.model)),
@@ -132,16 +139,20 @@ fn app(
     world: &PlayedWorld,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> std::io::Result<App> {
     let mut app = App::new();
-    // The loop above sets the pace.
-    let pacing = PacingSettings { max_display_hz: None, ..args.pacing().settings() };
+    // The loop above sets the pace. What a renderer beside the game latches late depends on who is faster: in lockstep,
+    // as in recording, nothing may.
+    let asked = args.pacing().settings();
+    let pipelined = asked.pipelined && !args.lockstep;
+    let pacing = PacingSettings { max_display_hz: None, pipelined, ..asked };
     app.add_plugins(Pacing::Custom(pacing).of(headless().set(quiet_log())));
     app.insert_resource(Deadlines { display_period: FRAME, ..Deadlines::default() });
     let bot = script.is_none();
     args.add_game(&mut app, world, bot)?;
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))
-        .insert_resource(Intended(args.camera(style)))
+        .insert_resource(Intended(args.camera(style), memory.clone()))
         .insert_resource(Pictures { size: UVec2::new(args.size.0, args.size.1), newest: None })
         .add_systems(PostStartup, aim)
         .add_systems(Update, mark_camera);

@@ -12,6 +12,7 @@ use bevy::window::WindowResolution;
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::pacing::{Pacing, PacingSettings};
 use reverie_runtime::model::{LoadOptions, load_model};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
@@ -73,6 +74,9 @@ pub struct PlayArgs {
     /// Headless: every picture waits for its own neural frame, so that a seed always gives the same pictures.
     #[arg(long)]
     lockstep: bool,
+    /// What surfaces look like: loaded from here if the file exists, and saved when the game ends.
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
     /// Least delay, or most frames.
     #[arg(long, value_enum, default_value_t = PacingPreset::LowLatency)]
     pacing: PacingPreset,
@@ -118,11 +122,20 @@ impl PlayArgs {
         let style = style.or(world.level().map(|level| level.style)).unwrap_or_default();
         super::doctor::require_adapter()?;
         self.check_model()?;
-        if self.headless {
-            headless::play(&self, &world, style, script)
-        } else {
-            self.play_in_window(&world, style, script)
+        let memory = NeuralMemory::default();
+        if let Some(path) = self.memory.as_ref().filter(|path| path.exists()) {
+            memory.load(path)?;
         }
+        if self.headless {
+            headless::play(&self, &world, style, script, &memory)?;
+        } else {
+            self.play_in_window(&world, style, script, &memory)?;
+        }
+        if let Some(path) = &self.memory {
+            memory.save(path)?;
+            println!("memory: {}", path.display());
+        }
+        Ok(())
     }
 
     /// A model that was asked for must be there and sound; in a running game the same fault would leave shadow paint.
@@ -185,6 +198,7 @@ impl PlayArgs {
         world: &PlayedWorld,
         style: StyleWeights,
         script: Option<ActionScript>,
+        memory: &NeuralMemory,
     ) -> Result<(), Box<dyn Error>> {
         let window = Window {
             title: "Reverie".to_owned(),
@@ -200,7 +214,7 @@ impl PlayArgs {
         );
         self.add_game(&mut app, world, false)?;
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
-            .insert_resource(Intended(neural))
+            .insert_resource(Intended(neural, memory.clone()))
             .add_systems(Update, (mark_camera, keys))
             .run();
         Ok(())
@@ -225,7 +239,7 @@ fn named_style(name: &str) -> Result<StyleWeights, String> {
 
 /// What the courtyard's camera is to be.
 #[derive(Resource, Clone)]
-struct Intended(NeuralCamera);
+struct Intended(NeuralCamera, NeuralMemory);
 
 fn mark_camera(
     mut commands: Commands,
@@ -233,7 +247,7 @@ fn mark_camera(
     cameras: Query<Entity, (With<CourtyardCamera>, Without<NeuralCamera>)>,
 ) {
     for camera in &cameras {
-        commands.entity(camera).insert(intended.0.clone());
+        commands.entity(camera).insert((intended.0.clone(), intended.1.clone()));
     }
 }
 
