@@ -1,4 +1,5 @@
-//! Where the time of a frame goes, without a game: the stages of each painter on a moving camera.
+//! Where the time of a frame goes, without a game: the stages of each painter on a moving camera, and what it costs to
+//! bring a picture to the display.
 //!
 //! `cargo xtask bench` runs it in the profile that is played with, prints a table and writes `runs/bench.json`.
 
@@ -16,6 +17,9 @@ use reverie_runtime::model::{LoadOptions, ShadowPaint, WorldModel, load_model};
 use reverie_runtime::request::{DEFAULT_SUN_DIRECTION, DreamRequest};
 use reverie_runtime::style::StyleWeights;
 use serde::Serialize;
+
+#[path = "stages/display.rs"]
+mod display;
 
 /// Frames before anything is measured: caches fill, keyframes gather.
 const WARM_UP_FRAMES: u64 = 20;
@@ -77,6 +81,7 @@ fn request(frame: u64) -> DreamRequest {
         condition_strength: 1.0,
         reset: frame == 0,
         input_at: Instant::now(),
+        requested_at: Instant::now(),
     }
 }
 
@@ -166,6 +171,7 @@ fn cards(folder: &Path) -> Vec<PathBuf> {
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut rows = Vec::new();
+    display::measure(&bodies(), &mut rows)?;
     for (width, height) in [(128, 72), (256, 144)] {
         let mut paint = ShadowPaint::new(width, height);
         measure(&format!("shadow paint {width}x{height}"), &mut paint, &mut rows)?;

@@ -14,6 +14,9 @@ use crate::memory::NeuralMemory;
 /// Pixels of shadow paint where no model sets the size.
 pub(crate) const PAINT_SIZE: UVec2 = UVec2::new(128, 72);
 
+/// Of [`NeuralCamera::overscan`]; `docs/BENCHMARKS.md` has what it is worth.
+const OVERSCAN: f32 = 1.15;
+
 /// Replaces the camera's render pass by a world model.
 ///
 /// The picture shows the colliders, meshes and lights that [`crate::shadow`] sees. Until the first picture is
@@ -42,6 +45,12 @@ pub struct NeuralCamera {
     pub steps: Option<u32>,
     /// How small pictures fill the screen.
     pub filter: NeuralFilter,
+    /// Neural pictures see this much further than the screen at each side, as a factor of the tangents of its angles,
+    /// so that a turn does not run out of picture at once. 1 to 2.
+    pub overscan: f32,
+    /// The model is asked for the view in which its picture will be on screen: a turn is thought to go on. Not with
+    /// [`NeuralPace::Lockstep`], nor with filters that show the pose of then.
+    pub anticipate: bool,
     /// Who waits for whom.
     pub pace: NeuralPace,
 }
@@ -71,7 +80,9 @@ impl Default for NeuralCamera {
             prompt: None,
             seed: 0,
             steps: None,
-            filter: NeuralFilter::Bilinear,
+            filter: NeuralFilter::WarpAndUpsample,
+            overscan: OVERSCAN,
+            anticipate: true,
             pace: NeuralPace::Free,
         }
     }
@@ -143,14 +154,20 @@ pub enum NeuralMode {
     Anchored,
 }
 
-/// How small pictures fill the screen.
+/// How small pictures fill the screen. All but the default are there to compare with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NeuralFilter {
-    /// Square pixels.
+    /// Square pixels, in the pose of then.
     Nearest,
-    /// Smooth between pixels.
-    #[default]
+    /// Smooth between pixels, in the pose of then.
     Bilinear,
+    /// Upsampled along the edges of the shadow, in the pose of then.
+    Upsample,
+    /// Carried to the newest pose, smooth between pixels.
+    Warp,
+    /// Carried to the newest pose and upsampled along the edges of the shadow; what was not seen is painted.
+    #[default]
+    WarpAndUpsample,
 }
 
 /// Who waits for whom.

@@ -1,32 +1,42 @@
 //! The bridge between the game and the dream thread: states out, pictures in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use reverie_guard::ShadowSnapshot;
+use reverie_guard::{ShadowSnapshot, check_request};
 use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
 use reverie_runtime::request::DreamRequest;
+use reverie_runtime::{profile_scope, profile_wait};
 
 use crate::action::{ActionTally, PlayerAction};
-use crate::camera::{NeuralCamera, NeuralPace, PAINT_SIZE};
+use crate::anticipate::Anticipation;
+use crate::camera::{NeuralCamera, NeuralFilter, NeuralPace, PAINT_SIZE};
+use crate::latency::{FrameMarks, RequestMarks, SourceMarks};
 use crate::memory::NeuralMemory;
+use crate::pacing::{DreamShare, Pacing};
 use crate::shadow::ShadowReader;
+use crate::view::{Latched, LateLatch};
 
 /// How often a failed model is built again.
 const RESTARTS: u32 = 3;
 /// A picture that takes longer in lockstep is given up.
 const LOCKSTEP_LIMIT: Duration = Duration::from_secs(30);
+/// Requests whose instants are known. One waits, one is dreamed; the rest were replaced.
+const REMEMBERED_REQUESTS: usize = 256;
 
 /// The newest picture of a neural camera, on the camera's entity.
 #[derive(Component, Debug, Clone, Default)]
 pub struct NeuralPicture {
-    /// `None` before the first one.
+    /// `None` before the first one, and after a cut until there is one of the new place.
     pub frame: Option<NeuralFrame>,
     /// Rises with each picture.
     pub serial: u64,
+    /// Rises with each cut: from then until the first new picture `frame` is `None`.
+    pub epoch: u64,
 }
 
 /// The dream thread of a neural camera, and what it was started with.
@@ -36,10 +46,17 @@ pub struct Dream {
     started_with: NeuralCamera,
     memory: NeuralMemory,
     next_id: u64,
+    /// Answers to earlier requests show the place before a cut.
+    first_id: u64,
+    anticipation: Anticipation,
     /// Since the last request.
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
     waiting: ActionTally,
+    /// Instants of the last requests, by their number.
+    asked: VecDeque<(u64, RequestMarks)>,
+    /// Instants of the picture that was taken last.
+    shown: Option<SourceMarks>,
     /// As last read, once a frame.
     status: DreamStatus,
     reported: Reported,
@@ -54,24 +71,37 @@ struct Reported {
 }
 
 impl Dream {
-    fn start(camera: &NeuralCamera, memory: &NeuralMemory) -> std::io::Result<Self> {
+    fn start(
+        camera: &NeuralCamera,
+        memory: &NeuralMemory,
+        share: DreamShare,
+    ) -> std::io::Result<Self> {
         let model = camera.model.clone();
         let options = LoadOptions {
             seed: camera.seed,
             steps: camera.steps,
             prompt: camera.prompt.clone(),
-            threads: None,
+            threads: Some(share.threads),
             memory: Some(memory.0.clone()),
         };
-        let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
+        let config = DreamConfig {
+            width: PAINT_SIZE.x,
+            height: PAINT_SIZE.y,
+            restarts: RESTARTS,
+            nice: share.nice,
+        };
         let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;
         Ok(Self {
             handle,
             started_with: camera.clone(),
             memory: memory.clone(),
             next_id: 1,
+            first_id: 0,
+            anticipation: Anticipation::default(),
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
+            asked: VecDeque::new(),
+            shown: None,
             status: DreamStatus::default(),
             reported: Reported::default(),
         })
@@ -80,6 +110,44 @@ impl Dream {
     /// What the thread is doing: model, state, counts.
     pub fn status(&self) -> &DreamStatus {
         &self.status
+    }
+
+    /// Instants of the picture that was taken last.
+    pub(crate) fn shown(&self) -> Option<SourceMarks> {
+        self.shown
+    }
+
+    /// Hands a request over; its instants are kept until its picture comes.
+    fn ask(&mut self, request: DreamRequest, asked: RequestMarks) {
+        profile_scope!("request");
+        if self.asked.len() == REMEMBERED_REQUESTS {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((request.id, asked));
+        self.handle.request(request);
+    }
+
+    /// Takes the newest picture, if there is one; gives the number of the request that it answers.
+    fn take(&mut self, picture: &mut NeuralPicture) -> Option<u64> {
+        profile_scope!("publish");
+        let frame = self.handle.newest_frame()?;
+        let id = frame.request_id;
+        if id < self.first_id {
+            return None;
+        }
+        picture.serial += 1;
+        while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
+            self.asked.pop_front();
+        }
+        let asked = self.asked.front().filter(|(asked, _)| *asked == id);
+        self.shown = asked.map(|(_, asked)| SourceMarks {
+            serial: picture.serial,
+            asked: *asked,
+            times: frame.times,
+            finished: frame.finished_at,
+        });
+        picture.frame = Some(frame);
+        Some(id)
     }
 
     fn fits(&self, camera: &NeuralCamera, memory: &NeuralMemory) -> bool {
@@ -122,9 +190,11 @@ pub(crate) fn start_dreams(
     >,
     all: Query<(), With<NeuralCamera>>,
     orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
+    pacing: Option<Res<Pacing>>,
 ) {
+    let share = pacing.map(|pacing| *pacing).unwrap_or_default().settings().dream;
     for entity in &orphans {
-        commands.entity(entity).remove::<(Dream, NeuralPicture)>();
+        commands.entity(entity).remove::<(Dream, NeuralPicture, LateLatch)>();
     }
     if all.iter().len() > 1 {
         warn_once!(
@@ -135,9 +205,10 @@ pub(crate) fn start_dreams(
         if dream.is_some_and(|dream| dream.fits(camera, memory)) {
             continue;
         }
-        match Dream::start(camera, memory) {
+        match Dream::start(camera, memory, share) {
             Ok(dream) => {
-                commands.entity(entity).insert((dream, NeuralPicture::default()));
+                let parts = (dream, NeuralPicture::default(), LateLatch::default());
+                commands.entity(entity).insert(parts);
             }
             Err(error) => error_once!("no neural picture: the system gives no thread: {error}"),
         }
@@ -151,35 +222,55 @@ pub(crate) fn tally_action(action: Res<PlayerAction>, mut dreams: Query<&mut Dre
     }
 }
 
-/// Takes the newest pictures, then asks for the state of this frame.
+/// Takes the newest pictures, shows the newest state to the display, then asks for a picture of it.
 pub(crate) fn exchange(
-    mut cameras: Query<(Entity, &mut NeuralCamera, &mut Dream, &mut NeuralPicture, &Camera)>,
+    mut cameras: Query<(
+        Entity,
+        &mut NeuralCamera,
+        &mut Dream,
+        &mut NeuralPicture,
+        &LateLatch,
+        &Camera,
+    )>,
     mut shadow: ShadowReader,
+    marks: Res<FrameMarks>,
 ) {
-    for (entity, mut camera, mut dream, mut picture, view) in &mut cameras {
+    for (entity, mut camera, mut dream, mut picture, latch, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
         dream.report();
-        if let Some(frame) = dream.handle.newest_frame() {
-            show(&mut picture, frame);
-        }
+        dream.take(&mut picture);
         if !camera.enabled || !view.is_active {
             continue;
         }
-        let mut snapshot = match shadow.snapshot(entity) {
+        let snapshot = {
+            profile_scope!("shadow snapshot");
+            shadow.snapshot(entity)
+        };
+        let mut snapshot = match snapshot {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 warn_once!("no neural picture: {error}");
                 continue;
             }
         };
-        cover_view(&mut snapshot, view, &picture);
+        if camera.reset {
+            picture.frame = None;
+            picture.epoch += 1;
+            dream.first_id = dream.next_id;
+            dream.anticipation.forget();
+        }
+        let input_at = marks.asked_now().input;
+        put_late(latch, &snapshot, &camera, picture.epoch, input_at);
+        look_ahead(&mut snapshot, &camera, &mut dream.anticipation, &picture);
+        cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {
             dream.waiting.clear();
         }
         dream.waiting.merge(&std::mem::take(&mut dream.fresh));
         let id = dream.next_id;
         dream.next_id += 1;
+        let asked = marks.asked_now();
         let request = DreamRequest {
             id,
             snapshot: Arc::new(snapshot),
@@ -187,14 +278,15 @@ pub(crate) fn exchange(
             style: camera.style.normalized(),
             condition_strength: camera.condition_strength,
             reset: camera.reset,
-            input_at: Instant::now(),
+            input_at: asked.input,
+            requested_at: asked.sent,
         };
         if camera.reset {
             camera.bypass_change_detection().reset = false;
         }
-        dream.handle.request(request);
+        dream.ask(request, asked);
         if camera.pace == NeuralPace::Lockstep {
-            wait_for(&dream.handle, id, &mut picture);
+            wait_for(dream, id, &mut picture);
             dream.status = dream.handle.status();
         }
     }
@@ -205,8 +297,54 @@ pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspe
     view_tangent * (view_aspect / picture_aspect).max(1.0)
 }
 
-/// A view wider than the model's pictures needs a wider field; what is too much above and below is not shown.
-fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPicture) {
+/// Gives the display the state of this frame; bodies that are not sane are left out.
+fn put_late(
+    latch: &LateLatch,
+    snapshot: &ShadowSnapshot,
+    camera: &NeuralCamera,
+    epoch: u64,
+    input_at: Instant,
+) {
+    let mut snapshot = snapshot.clone();
+    // A camera that cannot be looked through is the model's to report: the display stays as it is.
+    if check_request(&mut snapshot).is_ok() {
+        latch.put(Latched {
+            camera: snapshot.camera,
+            snapshot: Arc::new(snapshot),
+            style: camera.style,
+            epoch,
+            input_at,
+            at: Instant::now(),
+        });
+    }
+}
+
+/// Turns the camera to where it will look when the picture is on screen.
+fn look_ahead(
+    snapshot: &mut ShadowSnapshot,
+    camera: &NeuralCamera,
+    anticipation: &mut Anticipation,
+    picture: &NeuralPicture,
+) {
+    let rotation = &mut snapshot.camera.world_from_camera.rotation;
+    anticipation.note_turn(snapshot.time_s, *rotation);
+    if let Some(frame) = &picture.frame {
+        anticipation.note_age(frame.input_at.elapsed().as_secs_f32());
+    }
+    let warps = matches!(camera.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample);
+    if camera.anticipate && warps && camera.pace == NeuralPace::Free {
+        *rotation = anticipation.rotation().unwrap_or(*rotation);
+    }
+}
+
+/// A view wider than the model's pictures needs a wider field, and a view that turns some more at each side; what is
+/// too much is not shown.
+fn cover_view(
+    snapshot: &mut ShadowSnapshot,
+    view: &Camera,
+    picture: &NeuralPicture,
+    overscan: f32,
+) {
     let size =
         picture.frame.as_ref().map_or(PAINT_SIZE, |frame| UVec2::new(frame.width, frame.height));
     let Some(view_size) = view.logical_viewport_size().filter(|size| size.min_element() >= 1.0)
@@ -215,24 +353,17 @@ fn cover_view(snapshot: &mut ShadowSnapshot, view: &Camera, picture: &NeuralPict
     };
     let tangent = (0.5 * snapshot.camera.vertical_fov_rad).tan();
     let picture_aspect = size.x as f32 / size.y as f32;
-    let covering = covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
+    let overscan = if overscan.is_finite() { overscan.clamp(1.0, 2.0) } else { 1.0 };
+    let covering = overscan * covering_tangent(tangent, view_size.x / view_size.y, picture_aspect);
     snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
 }
 
-fn show(picture: &mut NeuralPicture, frame: NeuralFrame) {
-    picture.serial += 1;
-    picture.frame = Some(frame);
-}
-
-fn wait_for(handle: &DreamHandle, id: u64, picture: &mut NeuralPicture) {
+fn wait_for(dream: &mut Dream, id: u64, picture: &mut NeuralPicture) {
+    profile_wait!("lockstep picture");
     let give_up = Instant::now() + LOCKSTEP_LIMIT;
     while Instant::now() < give_up {
-        if let Some(frame) = handle.newest_frame() {
-            let answered = frame.request_id >= id;
-            show(picture, frame);
-            if answered {
-                return;
-            }
+        if dream.take(picture).is_some_and(|answered| answered >= id) {
+            return;
         }
         std::thread::sleep(Duration::from_micros(500));
     }

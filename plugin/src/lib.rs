@@ -26,9 +26,11 @@
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
-//! | [`view`] | the picture in place of the 3D passes |
+//! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
+//! | [`latency`] | from input to present, stage by stage; deadlines |
+//! | [`pacing`] | pipelining, presents, frame rate, and what the dream thread may take |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //! | [`sketch`] | from a drawing to the plan of a level, as plain data |
 //!
@@ -37,13 +39,19 @@
 //! schedule is chosen. Tensors and threads are `reverie_runtime`'s; nothing here knows them.
 
 pub mod action;
+mod anticipate;
 pub mod camera;
 pub mod diagnostics;
 pub mod dream;
+mod gbuffer;
+pub mod latency;
 pub mod level;
 pub mod material;
 pub mod memory;
 pub mod overlay;
+pub mod pacing;
+#[cfg(feature = "tracy")]
+mod profile;
 pub mod recorder;
 pub mod shadow;
 pub mod sketch;
@@ -68,7 +76,10 @@ pub mod prelude {
     pub use crate::dream::{Dream, NeuralPicture};
     pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
-    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
+    pub use crate::memory::{
+        ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
+    };
+    pub use crate::pacing::Pacing;
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -78,13 +89,17 @@ pub struct ReveriePlugins;
 
 impl PluginGroup for ReveriePlugins {
     fn build(self) -> PluginGroupBuilder {
-        PluginGroupBuilder::start::<Self>()
+        let group = PluginGroupBuilder::start::<Self>()
             .add(shadow::ShadowPlugin)
             .add(action::ActionPlugin)
             .add(view::ViewPlugin)
             .add(diagnostics::DiagnosticsPlugin)
+            .add(latency::LatencyPlugin)
             .add(overlay::OverlayPlugin)
-            .add(NeuralCameraPlugin)
+            .add(NeuralCameraPlugin);
+        #[cfg(feature = "tracy")]
+        let group = group.add(profile::ProfilePlugin);
+        group
     }
 }
 
@@ -94,14 +109,16 @@ struct NeuralCameraPlugin;
 impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
+            .init_resource::<latency::FrameMarks>()
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
+            .init_resource::<memory::MemoryOverlay>()
             .add_message::<camera::CameraCut>()
             .add_message::<memory::ForgetSurface>()
             .add_message::<memory::SaveMemory>()
             .add_message::<memory::LoadMemory>()
             .add_message::<memory::MemoryFileDone>()
-            .add_systems(Update, toggle::read_keys)
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -111,11 +128,14 @@ impl Plugin for NeuralCameraPlugin {
                         .before(CameraUpdateSystems)
                         .before(TransformSystems::Propagate),
                     (
+                        latency::end_simulation,
                         camera::cut,
                         (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
+                        memory::paint_overlay,
                         view::choose_pass,
+                        latency::end_requests,
                         diagnostics::measure,
                     )
                         .chain()

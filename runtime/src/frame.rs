@@ -3,35 +3,92 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use reverie_guard::ShadowSnapshot;
+use glam::Vec3;
+use reverie_guard::{ShadowSnapshot, check_request};
+use reverie_kernels::present::{Detail, FrameGuide, Light};
 
 use crate::request::FrameSource;
+use crate::style::{PaintLight, StyleWeights};
+use crate::tones::FrameTones;
+use crate::view::ShadowView;
 
 /// Time spent in the stages of one model frame, milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StageTimes {
     /// Waiting in the channel, from the request's making to its taking.
     pub wait_ms: f32,
+    /// Pre-checks of the request.
+    pub guard_ms: f32,
     /// Shadow raster, sun visibility, paint.
     pub raster_ms: f32,
     /// Reprojection of past frames, exemplar read, packing of the condition.
     pub condition_ms: f32,
     /// All denoising steps.
     pub denoise_ms: f32,
-    /// Tensor to bytes, exemplar write, choice of keyframes.
+    /// From the network's values to bytes.
+    pub decode_ms: f32,
+    /// Exemplar write, choice of keyframes.
     pub commit_ms: f32,
 }
 
 impl StageTimes {
     /// Name and value of every stage, in order of time.
-    pub fn stages(&self) -> [(&'static str, f32); 5] {
+    pub fn stages(&self) -> [(&'static str, f32); 7] {
         [
             ("wait", self.wait_ms),
+            ("guard", self.guard_ms),
             ("raster", self.raster_ms),
             ("condition", self.condition_ms),
             ("denoise", self.denoise_ms),
+            ("decode", self.decode_ms),
             ("commit", self.commit_ms),
         ]
+    }
+}
+
+/// The shadow of a picture at the picture's own time and size: what the late warp carries it by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameShadow {
+    /// Camera, poses of the bodies, depth and object of every pixel.
+    pub guide: FrameGuide,
+    /// How the model painted the bodies.
+    pub tones: FrameTones,
+    /// Of shadow paint, in the picture's style.
+    pub light: Light,
+}
+
+impl FrameShadow {
+    /// Of a picture (sRGB, 4 bytes a pixel) that was made over `view`.
+    pub fn new(view: &ShadowView, style: &StyleWeights, rgba: &[u8]) -> Self {
+        Self {
+            guide: FrameGuide::new(view.scene(), &view.camera, &view.maps),
+            tones: FrameTones::new(view, rgba),
+            light: present_light(&style.light(), view.scene().sun_direction),
+        }
+    }
+
+    /// Draws the shadow for a picture that has none; `None` if its camera cannot be looked through or its size is wrong.
+    pub fn draw(frame: &NeuralFrame, style: &StyleWeights) -> Option<Self> {
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        if width == 0 || height == 0 || frame.rgba.len() != 4 * width * height {
+            return None;
+        }
+        let mut snapshot = (*frame.snapshot).clone();
+        check_request(&mut snapshot).ok()?;
+        let view = ShadowView::new(&snapshot, style, width, height, true);
+        Some(Self::new(&view, style, &frame.rgba))
+    }
+}
+
+/// The light of a style, with a sun, as the present pass takes it.
+pub fn present_light(light: &PaintLight, sun_direction: Vec3) -> Light {
+    Light {
+        sun_direction,
+        sun_rgb: light.sun_rgb,
+        ambient_rgb: light.ambient_rgb,
+        zenith_rgb: light.zenith_rgb,
+        horizon_rgb: light.horizon_rgb,
+        fog_per_m: light.fog_per_m,
     }
 }
 
@@ -48,6 +105,10 @@ pub struct NeuralFrame {
     pub rgba: Arc<Vec<u8>>,
     /// The shadow that it shows.
     pub snapshot: Arc<ShadowSnapshot>,
+    /// The same as maps. The dream thread draws them for a model that leaves them out.
+    pub shadow: Option<Arc<FrameShadow>>,
+    /// What the model knows of its materials, finer than its pixels; the same one for several frames.
+    pub detail: Option<Arc<Detail>>,
     /// Who painted it.
     pub source: FrameSource,
     /// Where the time went.

@@ -7,8 +7,10 @@
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
 //! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
+//! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
 //!
 //! Nothing here knows Bevy. Without the feature `tch` the crate builds without libtorch: then the only model is
@@ -25,10 +27,13 @@ pub mod material;
 pub mod memory;
 pub mod model;
 pub mod paint;
+pub mod profile;
+pub mod quantiles;
 pub mod references;
 pub mod request;
 pub mod scene;
 pub mod style;
+pub mod tones;
 pub mod view;
 pub mod weights;
 

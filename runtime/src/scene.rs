@@ -1,6 +1,6 @@
 //! From the expected state to what the raster draws.
 
-use reverie_guard::{BodyKind, ShadowSnapshot};
+use reverie_guard::{Body, BodyKind, ShadowSnapshot};
 use reverie_kernels::raster::{Primitive, Scene};
 
 use crate::material::MATERIAL_ALBEDO;
@@ -40,11 +40,7 @@ impl ShadowScene {
             let moving = body.kind != BodyKind::Fixed
                 && (body.linear_velocity_m_s.length() > RESTING
                     || body.angular_velocity_rad_s.length() > RESTING);
-            out.surfaces.push(Surface {
-                tint_srgb,
-                albedo: tint_srgb.map_or(MATERIAL_ALBEDO[class], |t| t.map(srgb_to_linear)),
-                moving,
-            });
+            out.surfaces.push(Surface { tint_srgb, albedo: albedo_of(class, tint_srgb), moving });
             out.scene.primitives.push(Primitive {
                 id: body.id,
                 shape: body.shape.clone(),
@@ -54,4 +50,13 @@ impl ShadowScene {
         }
         out
     }
+}
+
+/// Linear RGB that shadow paint gives a body: its tint, else the typical colour of its class.
+pub fn albedo(body: &Body) -> [f32; 3] {
+    albedo_of(usize::from(body.material).min(MATERIAL_ALBEDO.len() - 1), body.tint_srgb)
+}
+
+fn albedo_of(class: usize, tint_srgb: Option<[f32; 3]>) -> [f32; 3] {
+    tint_srgb.map_or(MATERIAL_ALBEDO[class], |tint| tint.map(srgb_to_linear))
 }

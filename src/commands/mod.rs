@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 pub mod doctor;
 pub mod eval;
+mod motion;
 pub mod play;
 pub mod record;
 pub mod sketch;

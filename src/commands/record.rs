@@ -9,7 +9,8 @@ use bevy::app::App;
 use bevy::ecs::message::Messages;
 use bevy::log::LogPlugin;
 use bevy::math::UVec2;
-use bevy::prelude::{Msaa, With};
+use bevy::prelude::{Msaa, Projection, With};
+use bevy_reverie::action::PlayerAction;
 use bevy_reverie::level::{Level, LevelSource, SourceError};
 use bevy_reverie::recorder::{
     EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless,
@@ -19,10 +20,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reverie_runtime::data::{list_episodes, sheet::episodes_sheet};
+use reverie_runtime::eval::display::RECORD_MARGIN;
 use reverie_runtime::files::write_png;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 use serde_json::json;
 
+use super::motion::Motion;
 use crate::courtyard::{
     CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, enter_level, new_courtyard,
 };
@@ -40,7 +43,7 @@ pub struct RecordArgs {
     /// How many.
     #[arg(long, default_value_t = 16)]
     episodes: u64,
-    /// Frames of an episode, ten a second.
+    /// Frames of an episode, ten a second; twenty with `--display`.
     #[arg(long, default_value_t = 30)]
     frames: u32,
     /// Pixels, WIDTHxHEIGHT.
@@ -52,6 +55,10 @@ pub struct RecordArgs {
     /// Folder of the episodes. Those that are there already are left as they are.
     #[arg(long, default_value = "data/train")]
     out: PathBuf,
+    /// Scripted motion for `reverie eval --display` instead of bots: a fast turn, a walk and thrown bodies for each
+    /// seed, 20 frames a second, seen 1.25 times as wide as the display will be. Give `--size 800x450`.
+    #[arg(long)]
+    display: bool,
     /// One style for all, instead of blends: noon, dusk, night, fog or snow.
     #[arg(long)]
     style: Option<String>,
@@ -96,14 +103,18 @@ impl RecordArgs {
         std::fs::create_dir_all(&self.out).map_err(|e| {
             format!("cannot create {}: {e}; choose another --out", self.out.display())
         })?;
-        let wanted: Vec<u64> = (self.seed..end)
+        let motions: Vec<Option<Motion>> =
+            if self.display { Motion::ALL.map(Some).to_vec() } else { vec![None] };
+        let all: Vec<Take> = (self.seed..end)
             .filter(|seed| seed % self.parts == self.part % self.parts)
-            .filter(|seed| !self.out.join(name(*seed)).is_dir())
+            .flat_map(|seed| motions.iter().map(move |motion| Take { seed, motion: *motion }))
             .collect();
+        let wanted: Vec<Take> =
+            all.iter().copied().filter(|take| !self.out.join(take.name()).is_dir()).collect();
         println!(
             "{} of {} episodes to record in {}",
             wanted.len(),
-            self.episodes,
+            self.episodes * motions.len() as u64,
             self.out.display()
         );
         let start = Instant::now();
@@ -126,16 +137,16 @@ impl RecordArgs {
 
     fn record(
         &self,
-        seeds: &[u64],
+        takes: &[Take],
         levels: &[Arc<Level>],
         style: Option<StyleWeights>,
     ) -> Result<(), Box<dyn Error>> {
-        let mut app = self.app(seeds[0]);
+        let mut app = self.app(takes[0].seed);
         prepare_to_step(&mut app);
         let mut waits = 0;
         while !app.world().resource::<Recorder>().is_ready() {
             app.update();
-            mark_camera(&mut app);
+            mark_camera(&mut app, self.display);
             waits += 1;
             if waits > MOST_WAITS {
                 return Err(
@@ -144,26 +155,28 @@ impl RecordArgs {
                 );
             }
         }
-        let bar = ProgressBar::new(seeds.len() as u64 * u64::from(self.frames));
+        let bar = ProgressBar::new(takes.len() as u64 * u64::from(self.frames));
         bar.set_style(ProgressStyle::with_template(
             "{bar:40} {pos}/{len} frames  {per_sec}  {eta} left  {msg}",
         )?);
         let start = Instant::now();
-        for (index, seed) in seeds.iter().enumerate() {
-            let plan = Weather::new(*seed, style);
+        for (index, take) in takes.iter().enumerate() {
+            let seed = take.seed;
+            let plan = Weather::new(seed, style);
             plan.apply(&mut app, 0.0);
-            let level = levels.get(*seed as usize % levels.len().max(1));
+            app.insert_resource(PlayerAction::default());
+            let level = levels.get(seed as usize % levels.len().max(1));
             match level {
-                Some(level) => enter_level(app.world_mut(), level.clone(), *seed),
-                None => new_courtyard(app.world_mut(), *seed),
+                Some(level) => enter_level(app.world_mut(), level.clone(), seed),
+                None => new_courtyard(app.world_mut(), seed),
             }
             for _ in 0..SETTLE_UPDATES {
                 self.update(&mut app)?;
             }
             app.world_mut().resource_mut::<Recorder>().begin(EpisodeStart {
-                name: name(*seed),
-                seed: *seed,
-                layout_seed: *seed,
+                name: take.name(),
+                seed,
+                layout_seed: seed,
                 generator: format!(
                     "reverie {} {}",
                     env!("CARGO_PKG_VERSION"),
@@ -172,6 +185,10 @@ impl RecordArgs {
             })?;
             for frame in 0..self.frames {
                 plan.apply(&mut app, frame as f32 / self.frames as f32);
+                if let Some(motion) = take.motion {
+                    app.insert_resource(motion.action(frame));
+                    motion.stage(app.world_mut(), frame);
+                }
                 self.update(&mut app)?;
                 bar.inc(1);
             }
@@ -180,7 +197,7 @@ impl RecordArgs {
             if bar.is_hidden() && (index + 1).is_multiple_of(20) {
                 let done = (index + 1) as f64 * f64::from(self.frames);
                 let speed = done / start.elapsed().as_secs_f64();
-                println!("{} of {} episodes, {speed:.1} frames/s", index + 1, seeds.len());
+                println!("{} of {} episodes, {speed:.1} frames/s", index + 1, takes.len());
             }
         }
         for _ in 0..MOST_WAITS {
@@ -205,12 +222,16 @@ impl RecordArgs {
             .add_plugins(RecorderPlugin {
                 out: self.out.clone(),
                 size: UVec2::new(self.size.0, self.size.1),
-                ticks_per_frame: 6,
+                ticks_per_frame: if self.display { 3 } else { 6 },
                 start: RecorderStart::ByHand,
                 lockstep: true,
                 ..RecorderPlugin::default()
             })
-            .add_plugins(CourtyardPlugin { seed, bot: true, ..CourtyardPlugin::default() });
+            .add_plugins(CourtyardPlugin {
+                seed,
+                bot: !self.display,
+                ..CourtyardPlugin::default()
+            });
         app
     }
 
@@ -233,12 +254,25 @@ impl RecordArgs {
     }
 }
 
-fn name(seed: u64) -> String {
-    format!("courtyard_{seed:07}")
+/// One episode to be.
+#[derive(Debug, Clone, Copy)]
+struct Take {
+    seed: u64,
+    /// A bot plays if there is none.
+    motion: Option<Motion>,
 }
 
-/// Puts the recorder's mark on the courtyard's camera as soon as there is one.
-fn mark_camera(app: &mut App) {
+impl Take {
+    fn name(&self) -> String {
+        match self.motion {
+            Some(motion) => format!("{}_{:07}", motion.name(), self.seed),
+            None => format!("courtyard_{:07}", self.seed),
+        }
+    }
+}
+
+/// Puts the recorder's mark on the courtyard's camera as soon as there is one, and widens its view for `--display`.
+fn mark_camera(app: &mut App, widen: bool) {
     let world = app.world_mut();
     let cameras: Vec<_> = world
         .query_filtered::<bevy::ecs::entity::Entity, With<CourtyardCamera>>()
@@ -247,6 +281,12 @@ fn mark_camera(app: &mut App) {
     for camera in cameras {
         if world.get::<RecordCamera>(camera).is_none() {
             world.entity_mut(camera).insert((RecordCamera::default(), Msaa::Sample4));
+            if let Some(mut projection) = world.get_mut::<Projection>(camera)
+                && let Projection::Perspective(perspective) = &mut *projection
+                && widen
+            {
+                perspective.fov = 2.0 * (RECORD_MARGIN * (0.5 * perspective.fov).tan()).atan();
+            }
         }
     }
 }

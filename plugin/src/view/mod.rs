@@ -1,16 +1,27 @@
-//! Shows the newest neural picture in place of the camera's 3D passes.
+//! Brings the small, late neural picture to the player's screen, sharp and in the newest pose.
 //!
-//! A neural camera with a picture runs the schedule [`NeuralPass`] instead of `Core3d`: one full-screen draw,
-//! then the UI and the upscaling that `Core3d` would have had. Where the picture comes from is not known here.
+//! A neural camera with a picture runs the schedule [`NeuralPass`] instead of `Core3d`:
+//!
+//! 1. [`latch`] takes the newest state of the game out of a lock-free cell, also one that the main world has put there
+//!    since this frame was extracted, and writes the tables of the shaders;
+//! 2. the shadow is drawn at display size ([`crate::gbuffer`]);
+//! 3. one full-screen pass carries the newest neural frames to that pose and upsamples them along the shadow's edges;
+//!    what none of them knows is shadow paint in the model's own colours;
+//! 4. the UI and the upscaling that `Core3d` would have had. They are never warped.
+//!
+//! Where pictures come from is not known here. Shaders and their plain twin: `reverie_kernels::present`.
 
+mod detail;
 mod extract;
+mod frames;
+mod latch;
+mod log;
 mod node;
 mod prepare;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bevy::asset::embedded_asset;
 use bevy::core_pipeline::Core3d;
 use bevy::core_pipeline::upscaling::upscaling;
 use bevy::ecs::schedule::{ScheduleBuildSettings, ScheduleLabel};
@@ -20,14 +31,18 @@ use bevy::render::extract_component::ExtractComponentPlugin;
 use bevy::render::{Render, RenderApp, RenderStartup, RenderSystems};
 use bevy::ui_render::ui_pass;
 
+pub use self::latch::{Latched, LateLatch};
+pub use self::log::{PresentLog, Presented};
+pub(crate) use self::prepare::GpuView;
 use crate::camera::NeuralCamera;
 use crate::dream::NeuralPicture;
+use crate::gbuffer;
 
 /// The passes of a neural camera. Add post-processing of your own here, before `ui_pass`.
 #[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct NeuralPass;
 
-/// Set by the render world once the view's pipeline is compiled.
+/// Set by the render world once the view's pipelines are compiled.
 #[derive(Resource, Clone, Default)]
 pub(crate) struct ViewReady(Arc<AtomicBool>);
 
@@ -47,11 +62,11 @@ pub(crate) struct ViewPlugin;
 impl Plugin for ViewPlugin {
     fn build(&self, app: &mut App) {
         let ready = ViewReady::default();
-        app.insert_resource(ready.clone());
+        let log = PresentLog::default();
+        app.insert_resource(ready.clone()).insert_resource(log.clone());
         if app.get_sub_app(RenderApp).is_none() {
             return;
         }
-        embedded_asset!(app, "view.wgsl");
         app.add_plugins(ExtractComponentPlugin::<NeuralPicture>::default());
         let Some(render_app) = app.get_sub_app_mut(RenderApp) else { return };
         let mut schedule = Schedule::new(NeuralPass);
@@ -61,16 +76,20 @@ impl Plugin for ViewPlugin {
         });
         render_app
             .insert_resource(ready)
+            .insert_resource(log)
             .add_schedule(schedule)
-            .add_systems(RenderStartup, prepare::init_pipeline)
+            .add_systems(RenderStartup, prepare::init_pipelines)
             .add_systems(
                 Render,
                 (
                     prepare::queue_pipelines.in_set(RenderSystems::Prepare).ambiguous_with_all(),
-                    prepare::upload.in_set(RenderSystems::PrepareBindGroups),
+                    prepare::prepare_views.in_set(RenderSystems::PrepareResources),
                 ),
             )
-            .add_systems(NeuralPass, (node::draw, ui_pass, upscaling).chain());
+            .add_systems(
+                NeuralPass,
+                (latch::latch, gbuffer::draw, node::draw, ui_pass, upscaling).chain(),
+            );
     }
 }
 
@@ -82,7 +101,8 @@ pub(crate) fn choose_pass(
     mut others: Query<&mut CameraRenderGraph, Without<NeuralCamera>>,
 ) {
     for (camera, picture, mut graph) in &mut cameras {
-        let neural = camera.enabled && picture.frame.is_some() && ready.get();
+        // After a cut there is no frame for a while: the place that was cut to is painted.
+        let neural = camera.enabled && picture.serial > 0 && ready.get();
         let wanted = if neural {
             CameraRenderGraph::new(NeuralPass)
         } else {

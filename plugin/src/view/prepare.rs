@@ -1,103 +1,158 @@
-//! Pipelines, textures and uniforms of neural cameras.
+//! Pipelines, buffers and textures of neural cameras.
 
-use bevy::asset::load_embedded_asset;
-use bevy::camera::CompositingSpace;
-use bevy::core_pipeline::FullscreenShader;
 use bevy::prelude::*;
 use bevy::render::camera::ExtractedCamera;
-use bevy::render::render_resource::binding_types::{sampler, texture_2d, uniform_buffer};
+use bevy::render::render_resource::binding_types::{
+    sampler, storage_buffer_read_only_sized, texture_2d, texture_2d_array, texture_depth_2d,
+    uniform_buffer_sized,
+};
 use bevy::render::render_resource::*;
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use bevy::render::view::ViewTarget;
+use reverie_kernels::present::PRESENT_WGSL;
+use reverie_runtime::profile_scope;
 
 use super::ViewReady;
+use super::detail::GpuDetail;
 use super::extract::ViewPicture;
-use crate::camera::NeuralFilter;
-
-/// As `Present` in `view.wgsl`.
-#[derive(ShaderType, Clone, Copy, PartialEq, Default)]
-struct Present {
-    uv_scale: Vec2,
-    encode_srgb: u32,
-    padding: u32,
-}
+use super::frames::Frames;
+use super::latch::{GrowingBuffer, Latched};
+use crate::gbuffer::{GBufferPipelines, GBufferTextures, MeshPool, Table};
+use crate::latency::RenderMarks;
 
 /// What all neural views share.
 #[derive(Resource)]
-pub(super) struct ViewPipeline {
-    layout: BindGroupLayoutDescriptor,
-    nearest: Sampler,
-    bilinear: Sampler,
-    vertex: VertexState,
+pub(super) struct PresentPipeline {
+    pub layout: BindGroupLayoutDescriptor,
     shader: Handle<Shader>,
 }
 
 /// The pipeline for the format that a view draws in.
 #[derive(Component)]
-pub(super) struct ViewPipelineId {
+pub(super) struct PresentPipelineId {
     pub id: CachedRenderPipelineId,
     format: TextureFormat,
 }
 
-/// A view's picture on the GPU.
+/// All that a neural view has on the GPU.
 #[derive(Component)]
-pub(super) struct GpuPicture {
-    pub bind_group: BindGroup,
-    texture: Texture,
-    size: UVec2,
-    serial: u64,
-    filter: NeuralFilter,
-    present: UniformBuffer<Present>,
+pub struct GpuView {
+    pub(crate) textures: GBufferTextures,
+    pub(crate) table: Table,
+    pub(crate) gbuffer_group: Option<BindGroup>,
+    pub(super) present_group: Option<BindGroup>,
+    pub(super) meshes: MeshPool,
+    pub(super) frames: Frames,
+    pub(super) detail: GpuDetail,
+    pub(super) latched: Option<Latched>,
+    pub(super) view: GrowingBuffer,
+    pub(super) bodies: GrowingBuffer,
+    pub(super) carries: GrowingBuffer,
+    pub(super) vertices: GrowingBuffer,
+}
+
+impl GpuView {
+    fn new(device: &RenderDevice, queue: &RenderQueue, size: UVec2) -> Self {
+        let storage = |label| GrowingBuffer::new(device, label, BufferUsages::STORAGE);
+        Self {
+            textures: GBufferTextures::new(device, size),
+            table: Table::default(),
+            gbuffer_group: None,
+            present_group: None,
+            meshes: MeshPool::default(),
+            frames: Frames::new(device),
+            detail: GpuDetail::new(device, queue),
+            latched: None,
+            view: GrowingBuffer::new(device, "neural_view", BufferUsages::UNIFORM),
+            bodies: storage("neural_bodies"),
+            carries: storage("neural_carries"),
+            vertices: storage("neural_mesh_vertices"),
+        }
+    }
+
+    /// Bind groups of the buffers and textures as they are now.
+    pub(super) fn bind(
+        &mut self,
+        device: &RenderDevice,
+        cache: &PipelineCache,
+        gbuffer: &GBufferPipelines,
+        present: &PresentPipeline,
+    ) {
+        if self.gbuffer_group.is_none() {
+            self.gbuffer_group = Some(device.create_bind_group(
+                "neural_gbuffer_bind_group",
+                &cache.get_bind_group_layout(&gbuffer.layout),
+                &BindGroupEntries::sequential((
+                    self.view.buffer.as_entire_binding(),
+                    self.bodies.buffer.as_entire_binding(),
+                    self.vertices.buffer.as_entire_binding(),
+                )),
+            ));
+        }
+        if self.present_group.is_none() {
+            self.present_group = Some(device.create_bind_group(
+                "neural_present_bind_group",
+                &cache.get_bind_group_layout(&present.layout),
+                &BindGroupEntries::sequential((
+                    self.view.buffer.as_entire_binding(),
+                    self.bodies.buffer.as_entire_binding(),
+                    self.carries.buffer.as_entire_binding(),
+                    self.frames.colours.as_entire_binding(),
+                    self.frames.guides.as_entire_binding(),
+                    &self.textures.words,
+                    &self.textures.depth,
+                    &self.detail.view,
+                    &self.detail.sampler,
+                )),
+            ));
+        }
+    }
 }
 
 /// Runs again when the device was lost and made anew.
-pub(super) fn init_pipeline(
+pub(super) fn init_pipelines(
     mut commands: Commands,
-    device: Res<RenderDevice>,
-    fullscreen: Res<FullscreenShader>,
+    cache: Res<PipelineCache>,
     assets: Res<AssetServer>,
-    stale: Query<Entity, Or<(With<ViewPipelineId>, With<GpuPicture>)>>,
+    stale: Query<Entity, Or<(With<PresentPipelineId>, With<GpuView>)>>,
 ) {
     for entity in &stale {
-        commands.entity(entity).remove::<(ViewPipelineId, GpuPicture)>();
+        commands.entity(entity).remove::<(PresentPipelineId, GpuView)>();
     }
+    let storage = || storage_buffer_read_only_sized(false, None);
     let layout = BindGroupLayoutDescriptor::new(
-        "neural_view_layout",
+        "neural_present_layout",
         &BindGroupLayoutEntries::sequential(
             ShaderStages::FRAGMENT,
             (
-                texture_2d(TextureSampleType::Float { filterable: true }),
+                uniform_buffer_sized(false, None),
+                storage(),
+                storage(),
+                storage(),
+                storage(),
+                texture_2d(TextureSampleType::Uint),
+                texture_depth_2d(),
+                texture_2d_array(TextureSampleType::Float { filterable: true }),
                 sampler(SamplerBindingType::Filtering),
-                uniform_buffer::<Present>(false),
             ),
         ),
     );
-    let bilinear = SamplerDescriptor {
-        label: Some("neural_view_bilinear"),
-        mag_filter: FilterMode::Linear,
-        min_filter: FilterMode::Linear,
-        ..default()
-    };
-    commands.insert_resource(ViewPipeline {
-        layout,
-        nearest: device
-            .create_sampler(&SamplerDescriptor { label: Some("neural_view_nearest"), ..default() }),
-        bilinear: device.create_sampler(&bilinear),
-        vertex: fullscreen.to_vertex_state(),
-        shader: load_embedded_asset!(assets.as_ref(), "view.wgsl"),
-    });
+    let shader = assets.add(Shader::from_wgsl(PRESENT_WGSL, "reverie/present.wgsl"));
+    commands.insert_resource(GBufferPipelines::new(&cache, &assets));
+    commands.insert_resource(PresentPipeline { layout, shader });
 }
 
-/// Compiles the pipeline before the camera needs it, and tells the main world when it may be used.
+/// Compiles the pipelines before the camera needs them, and tells the main world when they may be used.
 pub(super) fn queue_pipelines(
     mut commands: Commands,
-    pipeline: Option<Res<ViewPipeline>>,
+    pipeline: Option<Res<PresentPipeline>>,
+    gbuffer: Option<Res<GBufferPipelines>>,
     cache: Res<PipelineCache>,
     ready: Res<ViewReady>,
-    views: Query<(Entity, &ViewTarget, Option<&ViewPipelineId>), With<ViewPicture>>,
+    views: Query<(Entity, &ViewTarget, Option<&PresentPipelineId>), With<ViewPicture>>,
 ) {
-    let Some(pipeline) = pipeline else { return ready.set(false) };
-    let mut all_compiled = !views.is_empty();
+    let (Some(pipeline), Some(gbuffer)) = (pipeline, gbuffer) else { return ready.set(false) };
+    let mut all_compiled = !views.is_empty() && gbuffer.ready(&cache);
     for (entity, target, have) in &views {
         let format = target.main_texture_format();
         if let Some(have) = have.filter(|have| have.format == format) {
@@ -106,101 +161,56 @@ pub(super) fn queue_pipelines(
         }
         all_compiled = false;
         let id = cache.queue_render_pipeline(RenderPipelineDescriptor {
-            label: Some("neural_view_pipeline".into()),
+            label: Some("neural_present_pipeline".into()),
             layout: vec![pipeline.layout.clone()],
-            vertex: pipeline.vertex.clone(),
+            vertex: VertexState {
+                shader: pipeline.shader.clone(),
+                entry_point: Some("vertex".into()),
+                ..default()
+            },
             fragment: Some(FragmentState {
                 shader: pipeline.shader.clone(),
-                targets: vec![Some(ColorTargetState {
-                    format,
-                    blend: None,
-                    write_mask: ColorWrites::ALL,
-                })],
+                entry_point: Some("fragment".into()),
+                targets: vec![Some(format.into())],
                 ..default()
             }),
             ..default()
         });
-        commands.entity(entity).insert(ViewPipelineId { id, format });
+        commands.entity(entity).insert(PresentPipelineId { id, format });
     }
     ready.set(all_compiled);
 }
 
-/// Uploads pictures that are new.
-pub(super) fn upload(
+/// Uploads pictures that are new; makes room for viewports that have another size.
+pub(super) fn prepare_views(
     mut commands: Commands,
-    pipeline: Option<Res<ViewPipeline>>,
     device: Res<RenderDevice>,
     queue: Res<RenderQueue>,
-    cache: Res<PipelineCache>,
-    mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, Option<&mut GpuPicture>)>,
+    marks: Res<RenderMarks>,
+    mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, Option<&mut GpuView>)>,
 ) {
-    let Some(pipeline) = pipeline else { return };
-    for (entity, picture, camera, have) in &mut views {
-        let encode = camera.compositing_space == Some(CompositingSpace::Srgb) && !camera.hdr;
-        let present =
-            Present { uv_scale: picture.uv_scale, encode_srgb: u32::from(encode), padding: 0 };
-        let usable = have.filter(|have| have.size == picture.size && have.filter == picture.filter);
-        if let Some(mut have) = usable {
-            if have.serial != picture.serial {
-                write(&queue, &have.texture, picture);
-                have.serial = picture.serial;
-            }
-            if *have.present.get() != present {
-                have.present.set(present);
-                have.present.write_buffer(&device, &queue);
-            }
+    profile_scope!("upload");
+    for (entity, picture, camera, gpu) in &mut views {
+        // A minimised window has no pixels.
+        let Some(size) = camera.physical_viewport_size.filter(|size| size.min_element() > 0) else {
             continue;
-        }
-        if let Some(gpu) = create(&pipeline, &device, &queue, &cache, picture, present) {
+        };
+        let Some(mut gpu) = gpu else {
+            let mut gpu = GpuView::new(&device, &queue, size);
+            gpu.frames.take(&device, &queue, picture);
+            gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));
             commands.entity(entity).insert(gpu);
+            continue;
+        };
+        if gpu.textures.size != size {
+            gpu.textures = GBufferTextures::new(&device, size);
+            gpu.present_group = None;
+        }
+        gpu.frames.take(&device, &queue, picture);
+        gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));
+        if std::mem::take(&mut gpu.frames.changed) {
+            gpu.present_group = None;
         }
     }
-}
-
-fn create(
-    pipeline: &ViewPipeline,
-    device: &RenderDevice,
-    queue: &RenderQueue,
-    cache: &PipelineCache,
-    picture: &ViewPicture,
-    present: Present,
-) -> Option<GpuPicture> {
-    let texture = device.create_texture(&TextureDescriptor {
-        label: Some("neural_picture"),
-        size: extent(picture.size),
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: TextureDimension::D2,
-        format: TextureFormat::Rgba8UnormSrgb,
-        usage: TextureUsages::TEXTURE_BINDING | TextureUsages::COPY_DST,
-        view_formats: &[],
-    });
-    write(queue, &texture, picture);
-    let mut uniform = UniformBuffer::from(present);
-    uniform.write_buffer(device, queue);
-    let view = texture.create_view(&TextureViewDescriptor::default());
-    let filter = match picture.filter {
-        NeuralFilter::Nearest => &pipeline.nearest,
-        NeuralFilter::Bilinear => &pipeline.bilinear,
-    };
-    let bind_group = device.create_bind_group(
-        "neural_view_bind_group",
-        &cache.get_bind_group_layout(&pipeline.layout),
-        &BindGroupEntries::sequential((&view, filter, uniform.binding()?)),
-    );
-    let (size, serial, filter) = (picture.size, picture.serial, picture.filter);
-    Some(GpuPicture { bind_group, texture, size, serial, filter, present: uniform })
-}
-
-fn write(queue: &RenderQueue, texture: &Texture, picture: &ViewPicture) {
-    let layout = TexelCopyBufferLayout {
-        offset: 0,
-        bytes_per_row: Some(4 * picture.size.x),
-        rows_per_image: None,
-    };
-    queue.write_texture(texture.as_image_copy(), &picture.rgba, layout, extent(picture.size));
-}
-
-fn extent(size: UVec2) -> Extent3d {
-    Extent3d { width: size.x, height: size.y, depth_or_array_layers: 1 }
+    marks.uploaded();
 }

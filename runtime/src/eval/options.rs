@@ -71,6 +71,15 @@ pub enum EvalError {
         /// The folder.
         data: PathBuf,
     },
+    /// The folder has no episodes of scripted motion.
+    #[error(
+        "there are no episodes in {}; record some with `reverie record --display --seed {FIRST_EVAL_SEED} --episodes 3 --frames 40 --size 800x450 --out {}`",
+        data.display(), data.display()
+    )]
+    NoDisplayEpisodes {
+        /// The folder.
+        data: PathBuf,
+    },
     /// No episode goes on after the prompt.
     #[error(
         "the longest episode in {} has {longest} frames; the prompt alone takes {PROMPT_FRAMES}, and 256 after it are best",

@@ -8,12 +8,14 @@ use bevy::app::App;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::latency::{Deadlines, LatencyLog};
+use bevy_reverie::memory::NeuralMemory;
+use bevy_reverie::pacing::{Pacing, PacingSettings};
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
@@ -45,11 +47,12 @@ pub fn play(
     world: &PlayedWorld,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
-    let mut app = app(args, world, style, script)?;
+    let mut app = app(args, world, style, script, memory)?;
     prepare_to_step(&mut app);
 
     // Time stands still until there is something to see.
@@ -61,6 +64,7 @@ pub fn play(
     app.insert_resource(TimeUpdateStrategy::FixedTimesteps(TICKS_PER_FRAME));
     let writer = Writer::start(args.out.clone(), args.size)?;
     stats.start();
+    app.world_mut().resource_mut::<LatencyLog>().clear();
     let mut due = Instant::now();
     let mut written = 0;
     while written < args.frames {
@@ -91,8 +95,14 @@ pub fn play(
     let status =
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
+    let known = memory.stats();
+    let latency = world.resource::<LatencyLog>().summary(world.resource::<Deadlines>());
     let progress = world.resource::<Progress>();
     let summary = stats.summary(&[
+        ("memory_mb", json!(known.bytes as f32 / 1e6)),
+        ("memory_hit_rate", json!(known.hit_rate)),
+        ("memory_read_ms", json!(known.read_ms)),
+        ("memory_write_ms", json!(known.write_ms)),
         ("physics_hash", json!(format!("{:016x}", hash.value))),
         ("physics_ticks", json!(hash.ticks)),
         ("model", json!(status.model)),
@@ -103,6 +113,9 @@ pub fn play(
         ("at_goal", json!(progress.at_goal)),
         ("restarts", json!(progress.restarts)),
         ("live", world.get_resource::<Live>().map_or(Value::Null, Live::summary)),
+        ("pacing", json!(args.pacing.name())),
+        ("latency_ms", json!(latency.latency_ms)),
+        ("deadline_misses", json!(latency.deadline_misses)),
     ]);
     writer.finish()?;
     let path = args.out.join("summary.json");
@@ -126,16 +139,20 @@ fn app(
     world: &PlayedWorld,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> std::io::Result<App> {
     let mut app = App::new();
-    app.add_plugins(
-        // A player's renderer works beside the game; only recording must not.
-        headless().enable::<PipelinedRenderingPlugin>().set(quiet_log()),
-    );
+    // The loop above sets the pace. A renderer that works beside the game latches its pose late, and which one depends on
+    // who is faster; in lockstep, as in recording, nothing may.
+    let settings = args.pacing().settings();
+    let pipelined = settings.pipelined && !args.lockstep;
+    let pacing = PacingSettings { max_display_hz: None, pipelined, ..settings };
+    app.add_plugins(Pacing::Custom(pacing).of(headless().set(quiet_log())));
+    app.insert_resource(Deadlines { display_period: FRAME, ..Deadlines::default() });
     let bot = script.is_none();
     args.add_game(&mut app, world, bot)?;
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))
-        .insert_resource(Intended(args.camera(style)))
+        .insert_resource(Intended(args.camera(style), memory.clone()))
         .insert_resource(Pictures { size: UVec2::new(args.size.0, args.size.1), newest: None })
         .add_systems(PostStartup, aim)
         .add_systems(Update, mark_camera);

@@ -1,0 +1,217 @@
+//! The late latch: the newest state of the game, read just before it is drawn.
+//!
+//! With pipelined rendering the main world is already in the next frame while this one is rendered. What it finds out
+//! there goes into a cell that the render world reads right before its passes, without locks on either side: what is
+//! on screen is then up to a whole frame newer than what was extracted.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bevy::camera::CompositingSpace;
+use bevy::prelude::*;
+use bevy::render::camera::ExtractedCamera;
+use bevy::render::render_resource::{Buffer, BufferDescriptor, BufferUsages, PipelineCache};
+use bevy::render::renderer::{RenderDevice, RenderQueue, ViewQuery};
+use crossbeam::queue::ArrayQueue;
+use reverie_guard::{CameraPose, ShadowSnapshot};
+use reverie_kernels::present::layout::UNKNOWN_OBJECT;
+use reverie_kernels::present::{Carry, FRAMES, Fill, Light, ViewWords};
+use reverie_runtime::frame::present_light;
+use reverie_runtime::style::StyleWeights;
+
+use super::extract::ViewPicture;
+use super::frames::Kept;
+use super::prepare::{GpuView, PresentPipeline};
+use super::{PresentLog, Presented};
+use crate::camera::NeuralFilter;
+use crate::gbuffer::GBufferPipelines;
+use crate::latency::RenderMarks;
+
+/// A state of the game as it is to be displayed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latched {
+    /// The display's pose and field of view.
+    pub camera: CameraPose,
+    /// Every body, all of them sane.
+    pub snapshot: Arc<ShadowSnapshot>,
+    /// Of paint.
+    pub style: StyleWeights,
+    /// As in [`NeuralPicture::epoch`](crate::dream::NeuralPicture::epoch).
+    pub epoch: u64,
+    /// When the input that it shows was sampled.
+    pub input_at: Instant,
+    /// When the main world put it here.
+    pub at: Instant,
+}
+
+/// The cell between the worlds, of a neural camera: the newest state replaces one that was not taken.
+#[derive(Component, Debug, Clone)]
+pub struct LateLatch(Arc<ArrayQueue<Latched>>);
+
+impl Default for LateLatch {
+    fn default() -> Self {
+        Self(Arc::new(ArrayQueue::new(1)))
+    }
+}
+
+impl LateLatch {
+    /// Puts a state in. Never waits.
+    pub fn put(&self, state: Latched) {
+        self.0.force_push(state);
+    }
+
+    /// Takes the newest state out, if there is one that was not taken. Never waits.
+    pub fn take(&self) -> Option<Latched> {
+        self.0.pop()
+    }
+}
+
+/// A buffer that grows with what is written.
+#[derive(Debug)]
+pub(crate) struct GrowingBuffer {
+    label: &'static str,
+    usage: BufferUsages,
+    pub buffer: Buffer,
+}
+
+impl GrowingBuffer {
+    pub fn new(device: &RenderDevice, label: &'static str, usage: BufferUsages) -> Self {
+        let usage = usage | BufferUsages::COPY_DST;
+        Self { label, usage, buffer: Self::create(device, label, usage, 256) }
+    }
+
+    fn create(
+        device: &RenderDevice,
+        label: &'static str,
+        usage: BufferUsages,
+        size: u64,
+    ) -> Buffer {
+        let label = Some(label);
+        device.create_buffer(&BufferDescriptor { label, size, usage, mapped_at_creation: false })
+    }
+
+    /// Returns whether the buffer is another one now.
+    pub fn write(
+        &mut self,
+        device: &RenderDevice,
+        queue: &RenderQueue,
+        words: impl Iterator<Item = u32>,
+    ) -> bool {
+        let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        let grows = bytes.len() as u64 > self.buffer.size();
+        if grows {
+            let size = (bytes.len() as u64).next_power_of_two();
+            self.buffer = Self::create(device, self.label, self.usage, size);
+        }
+        queue.write_buffer(&self.buffer, 0, &bytes);
+        grows
+    }
+}
+
+/// Reads the cell and writes what the shaders of this frame read.
+pub(super) fn latch(
+    view: ViewQuery<(&mut GpuView, &ViewPicture, &ExtractedCamera)>,
+    device: Res<RenderDevice>,
+    queue: Res<RenderQueue>,
+    cache: Res<PipelineCache>,
+    gbuffer: Option<Res<GBufferPipelines>>,
+    present: Option<Res<PresentPipeline>>,
+    log: Res<PresentLog>,
+    marks: Res<RenderMarks>,
+) {
+    let (Some(gbuffer), Some(present)) = (gbuffer, present) else { return };
+    let (mut gpu, picture, camera) = view.into_inner();
+    let gpu = &mut *gpu;
+    if let Some(newest) = picture.latch.take() {
+        gpu.latched = Some(newest);
+    }
+    let Some(latched) = &gpu.latched else { return };
+    let kept = gpu.frames.of_epoch(latched.epoch);
+    // To upsample without a warp is to draw the shadow of then.
+    let (pose, snapshot) = match kept.first().filter(|_| picture.filter == NeuralFilter::Upsample) {
+        Some(newest) => {
+            let vertical_fov_rad = latched.camera.vertical_fov_rad;
+            (CameraPose { vertical_fov_rad, ..newest.shadow.guide.camera }, &newest.snapshot)
+        }
+        None => (latched.camera, &latched.snapshot),
+    };
+    let at = Instant::now();
+    gpu.table.fill(snapshot, &gpu.frames.tones, &mut gpu.meshes);
+    let carries = carries(snapshot, &gpu.table.order, kept);
+    let origin = camera.viewport.as_ref().map_or(UVec2::ZERO, |v| v.physical_position);
+    let words = ViewWords {
+        camera: pose,
+        size: gpu.textures.size.as_vec2().to_array(),
+        origin: origin.as_vec2().to_array(),
+        fill: fill(picture.filter),
+        encode_srgb: camera.compositing_space == Some(CompositingSpace::Srgb) && !camera.hdr,
+        frames: gpu
+            .frames
+            .slots()
+            .map(|(shadow, slot)| (&shadow.guide, slot))
+            .take(kept.len())
+            .collect(),
+        light: light(latched, gpu.frames.tones.of_sky()),
+    }
+    .words();
+    if matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample) {
+        marks.warped_into(latched.at, latched.input_at);
+    }
+    log.push(Presented {
+        at,
+        pose_at: latched.at,
+        source_input_at: kept.first().map(|kept| kept.input_at),
+        serial: gpu.frames.serial,
+    });
+    let mut stale = gpu.view.write(&device, &queue, words.into_iter());
+    stale |= gpu.bodies.write(&device, &queue, gpu.table.words.iter().copied());
+    stale |= gpu.carries.write(&device, &queue, carries.into_iter());
+    if std::mem::take(&mut gpu.meshes.changed) {
+        let words = gpu.meshes.vertices.iter().flatten().map(|value| value.to_bits());
+        stale |= gpu.vertices.write(&device, &queue, words);
+    }
+    if stale {
+        gpu.gbuffer_group = None;
+        gpu.present_group = None;
+    }
+    gpu.bind(&device, &cache, &gbuffer, &present);
+}
+
+fn fill(filter: NeuralFilter) -> Fill {
+    match filter {
+        NeuralFilter::Nearest => Fill::Nearest,
+        NeuralFilter::Bilinear => Fill::Bilinear,
+        NeuralFilter::Warp => Fill::Warp,
+        NeuralFilter::Upsample | NeuralFilter::WarpAndUpsample => Fill::Guided,
+    }
+}
+
+/// Paint's light, its sky in the model's own colours.
+fn light(latched: &Latched, sky_tone: Vec3) -> Light {
+    let sun = latched.snapshot.sun_direction.normalize_or(Vec3::Y);
+    let light = present_light(&latched.style.light(), sun);
+    Light {
+        zenith_rgb: light.zenith_rgb * sky_tone,
+        horizon_rgb: light.horizon_rgb * sky_tone,
+        ..light
+    }
+}
+
+/// Words of [`Carry`], of the sky and then of each body in the table's order, [`FRAMES`] each.
+fn carries(snapshot: &ShadowSnapshot, order: &[usize], kept: &[Kept]) -> Vec<u32> {
+    let unknown = Carry { rows: [[0.0; 4]; 3], object: UNKNOWN_OBJECT };
+    let mut words = Vec::with_capacity((order.len() + 1) * FRAMES * Carry::WORDS);
+    for frame in 0..FRAMES {
+        let carry = kept.get(frame).map_or(unknown, |kept| Carry::of_sky(&kept.shadow.guide));
+        words.extend(carry.words());
+    }
+    for body in order.iter().map(|index| &snapshot.bodies[*index]) {
+        for frame in 0..FRAMES {
+            let carry = kept.get(frame).map_or(unknown, |kept| {
+                Carry::of_body(body.id, &body.world_from_body, &kept.shadow.guide)
+            });
+            words.extend(carry.words());
+        }
+    }
+    words
+}

@@ -1,0 +1,192 @@
+//! The model's own colours: how it paints what shadow paint paints.
+//!
+//! Where no frame knows a point the display is filled with shadow paint. For that not to look like another picture,
+//! the paint of each body is multiplied by a tone: the ratio of the model's colour to the paint's, in linear light,
+//! averaged over the body's pixels and over the last frames.
+
+use std::collections::HashMap;
+
+use glam::Vec3;
+use reverie_kernels::raster::SKY;
+
+use crate::paint::srgb_to_linear;
+use crate::view::ShadowView;
+
+/// Share of what was known that stays when a frame is learned.
+const MEMORY: f32 = 0.9;
+/// Light that is added to both sides of a ratio: the dark has no colour.
+const DARK: f32 = 0.004;
+/// Tones are held within this and one over it.
+const MOST_TONE: f32 = 4.0;
+
+/// Sums of linear light over pixels: by the model, by paint.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    model: Vec3,
+    paint: Vec3,
+    pixels: f32,
+}
+
+impl Sums {
+    fn add(&mut self, model: Vec3, paint: Vec3) {
+        self.model += model;
+        self.paint += paint;
+        self.pixels += 1.0;
+    }
+
+    fn learn(&mut self, new: &Self) {
+        self.model = MEMORY * self.model + new.model;
+        self.paint = MEMORY * self.paint + new.paint;
+        self.pixels = MEMORY * self.pixels + new.pixels;
+    }
+
+    fn tone(&self) -> Vec3 {
+        let dark = Vec3::splat(DARK * self.pixels.max(1.0));
+        let ratio = (self.model + dark) / (self.paint + dark);
+        ratio.clamp(Vec3::splat(1.0 / MOST_TONE), Vec3::splat(MOST_TONE))
+    }
+}
+
+/// What one frame says of its bodies' tones.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FrameTones {
+    /// Id and class of material, for each body in sight.
+    bodies: Vec<(u64, u8, Sums)>,
+    sky: Sums,
+}
+
+impl FrameTones {
+    /// Compares a picture (sRGB, 4 bytes a pixel) with the paint of the `view` that it was made over.
+    pub fn new(view: &ShadowView, rgba: &[u8]) -> Self {
+        let light = |value: f32| srgb_to_linear(value);
+        let primitives = &view.scene().primitives;
+        let mut sums = vec![Sums::default(); primitives.len()];
+        let mut sky = Sums::default();
+        let bytes: Vec<f32> = (0..=255).map(|byte| light(byte as f32 / 255.0)).collect();
+        let pixels = rgba.chunks_exact(4).zip(view.paint.chunks_exact(3)).zip(&view.maps.primitive);
+        for ((rgba, paint), primitive) in pixels {
+            let model = Vec3::from_array([0, 1, 2].map(|c| bytes[usize::from(rgba[c])]));
+            // The table is for bytes; paint is rounded to them.
+            let paint = Vec3::from_array(
+                [0, 1, 2].map(|c| bytes[(paint[c].clamp(0.0, 1.0) * 255.0 + 0.5) as usize]),
+            );
+            match sums.get_mut(usize::from(*primitive)) {
+                Some(sums) if *primitive != SKY => sums.add(model, paint),
+                _ => sky.add(model, paint),
+            }
+        }
+        let seen = primitives.iter().zip(sums).filter(|(_, sums)| sums.pixels > 0.0);
+        Self { bodies: seen.map(|(body, sums)| (body.id, body.material, sums)).collect(), sky }
+    }
+}
+
+/// Tones of everything that was seen lately.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tones {
+    bodies: HashMap<u64, Sums>,
+    materials: HashMap<u8, Sums>,
+    all: Sums,
+    sky: Sums,
+}
+
+impl Tones {
+    /// Takes a frame in.
+    pub fn learn(&mut self, frame: &FrameTones) {
+        let mut all = Sums::default();
+        let mut materials: HashMap<u8, Sums> = HashMap::new();
+        for (id, material, sums) in &frame.bodies {
+            self.bodies.entry(*id).or_default().learn(sums);
+            for total in [materials.entry(*material).or_default(), &mut all] {
+                total.model += sums.model;
+                total.paint += sums.paint;
+                total.pixels += sums.pixels;
+            }
+        }
+        for (material, sums) in &materials {
+            self.materials.entry(*material).or_default().learn(sums);
+        }
+        self.all.learn(&all);
+        self.sky.learn(&frame.sky);
+    }
+
+    /// Forgets bodies of which `alive` does not hold.
+    pub fn retain(&mut self, alive: impl Fn(u64) -> bool) {
+        self.bodies.retain(|id, _| alive(*id));
+    }
+
+    /// How many bodies are known.
+    pub fn len(&self) -> usize {
+        self.bodies.len()
+    }
+
+    /// No body is known.
+    pub fn is_empty(&self) -> bool {
+        self.bodies.is_empty()
+    }
+
+    /// Factor for the paint of a body, linear RGB: its own, else that of its material, else that of all bodies.
+    pub fn of_body(&self, id: u64, material: u8) -> Vec3 {
+        let known = self.bodies.get(&id).or_else(|| self.materials.get(&material));
+        known.unwrap_or(&self.all).tone()
+    }
+
+    /// Factor for the paint of the sky, linear RGB; 1 before any was seen.
+    pub fn of_sky(&self) -> Vec3 {
+        self.sky.tone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+
+    use super::*;
+    use crate::paint::{linear_to_srgb, to_rgba8};
+    use crate::style::StyleWeights;
+
+    fn view() -> ShadowView {
+        let body = |id: u64, x: f32| Body {
+            id,
+            shape: Shape::Cuboid { half_extents_m: Vec3::splat(0.8) },
+            world_from_body: Pose::new(glam::Quat::IDENTITY, Vec3::new(x, 0.0, -4.0)),
+            linear_velocity_m_s: Vec3::ZERO,
+            angular_velocity_rad_s: Vec3::ZERO,
+            kind: BodyKind::Fixed,
+            material: id as u8,
+            tint_srgb: None,
+        };
+        let snapshot = ShadowSnapshot {
+            tick: 0,
+            time_s: 0.0,
+            camera: CameraPose { world_from_camera: Pose::IDENTITY, vertical_fov_rad: 1.0 },
+            bodies: vec![body(3, -1.2), body(4, 1.2)],
+            sun_direction: Vec3::new(0.3, 0.7, 0.5).normalize(),
+        };
+        ShadowView::new(&snapshot, &StyleWeights::NOON, 64, 36, true)
+    }
+
+    #[test]
+    fn a_model_that_paints_one_body_redder_has_a_red_tone_for_it_alone() {
+        let view = view();
+        let mut tones = Tones::default();
+        assert_eq!(tones.of_body(3, 3), Vec3::ONE);
+        let wanted = Vec3::new(1.3, 0.7, 0.5);
+        let mut picture = view.paint.clone();
+        for (rgb, primitive) in picture.chunks_exact_mut(3).zip(&view.maps.primitive) {
+            if *primitive == 0 {
+                for c in 0..3 {
+                    rgb[c] = linear_to_srgb(wanted[c] * srgb_to_linear(rgb[c]));
+                }
+            }
+        }
+        tones.learn(&FrameTones::new(&view, &to_rgba8(&picture)));
+        assert!(tones.of_body(3, 3).distance(wanted) < 0.05, "{}", tones.of_body(3, 3));
+        assert!(tones.of_body(4, 4).distance(Vec3::ONE) < 0.02);
+        assert!(tones.of_sky().distance(Vec3::ONE) < 0.02);
+        // Another body of the same class looks like it; one of an unknown class like the mean.
+        assert_eq!(tones.of_body(99, 3), tones.of_body(3, 3));
+        assert!(tones.of_body(99, 9).x > 1.05);
+        tones.retain(|id| id != 3);
+        assert_eq!((tones.len(), tones.is_empty()), (1, false));
+    }
+}
