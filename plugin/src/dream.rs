@@ -134,7 +134,7 @@ impl Dream {
         let id = frame.request_id;
         // It was asked for before a cut.
         if id < self.first_id {
-            return Some(id);
+            return None;
         }
         picture.serial += 1;
         while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
@@ -313,8 +313,8 @@ fn put_late(
             snapshot: Arc::new(snapshot),
             style: camera.style,
             epoch,
-            at: Instant::now(),
             input_at,
+            at: Instant::now(),
         });
     }
 }
