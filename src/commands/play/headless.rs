@@ -30,6 +30,8 @@ use crate::courtyard::{CourtyardCamera, PhysicsHash, Progress};
 /// Physics ticks per picture: 30 pictures a second of simulated time.
 const TICKS_PER_FRAME: u32 = 2;
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 30);
+/// Pictures that do not count for latency: what they show was asked for while time stood still.
+const SETTLE_FRAMES: u32 = 3;
 /// Longest wait for the first picture, and for the last ones.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pictures waiting to be written.
@@ -64,7 +66,6 @@ pub fn play(
     app.insert_resource(TimeUpdateStrategy::FixedTimesteps(TICKS_PER_FRAME));
     let writer = Writer::start(args.out.clone(), args.size)?;
     stats.start();
-    app.world_mut().resource_mut::<LatencyLog>().clear();
     let mut due = Instant::now();
     let mut written = 0;
     while written < args.frames {
@@ -76,6 +77,9 @@ pub fn play(
         if let Some(rgb) = world.resource_mut::<Pictures>().newest.take() {
             writer.write(written, rgb)?;
             written += 1;
+            if written == SETTLE_FRAMES {
+                app.world_mut().resource_mut::<LatencyLog>().clear();
+            }
         }
         if begun.elapsed() > PATIENCE + 4 * FRAME * args.frames {
             return Err(format!(
