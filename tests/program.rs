@@ -15,6 +15,8 @@ mod golden;
 mod play;
 #[path = "program/record.rs"]
 mod record;
+#[path = "program/sketch.rs"]
+mod sketch;
 #[path = "program/support.rs"]
 mod support;
 #[path = "program/train.rs"]

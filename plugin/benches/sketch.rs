@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bevy_reverie::sketch::specimen::{self, Axis, Score, Specimen};
-use bevy_reverie::sketch::{CellKind, Mode, Plan, Reading, SketchOptions, read_sketch};
+use bevy_reverie::sketch::{
+    CellKind, Mode, Plan, Reading, SketchError, SketchOptions, read_sketch,
+};
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
 use rand::{Rng, SeedableRng};
@@ -54,7 +56,7 @@ struct Row {
 struct Outcome {
     seed: u64,
     specimen: Specimen,
-    result: Result<(Reading, Score), String>,
+    result: Result<(Reading, Score), SketchError>,
     time_ms: f32,
     cpu_ms: f32,
 }
@@ -120,12 +122,10 @@ fn run(seed: u64, axis: Axis) -> Outcome {
     let result = read_sketch(&specimen.file, &specimen.options);
     let time_ms = 1000.0 * started.elapsed().as_secs_f32();
     let cpu_ms = cpu_ms().zip(started_cpu).map_or(time_ms, |(end, start)| end - start);
-    let result = result
-        .map(|reading| {
-            let score = specimen::score(&specimen, &reading);
-            (reading, score)
-        })
-        .map_err(|error| error.to_string());
+    let result = result.map(|reading| {
+        let score = specimen::score(&specimen, &reading);
+        (reading, score)
+    });
     Outcome { seed, specimen, result, time_ms, cpu_ms }
 }
 
@@ -280,7 +280,11 @@ fn cpu_ms() -> Option<f32> {
 fn strip(outcome: &Outcome) -> RgbImage {
     let specimen = &outcome.specimen;
     let sketch = image::load_from_memory(&specimen.file).map(|p| p.into_rgb8()).unwrap_or_default();
-    let read = outcome.result.as_ref().map(|(reading, _)| draw(&reading.plan)).unwrap_or_default();
+    let read = match &outcome.result {
+        Ok((reading, _)) => draw(&reading.plan),
+        Err(SketchError::Refused(refusal)) => refusal.plan.as_ref().map(draw).unwrap_or_default(),
+        Err(_) => RgbImage::default(),
+    };
     let tiles = [sketch, draw(&specimen::truth(specimen)), read].map(|tile| {
         let (w, h) = (tile.width().max(1) as f32, tile.height().max(1) as f32);
         let factor = (STRIP_PX as f32 - 8.0) / w.max(h);

@@ -9,6 +9,7 @@ use bevy::prelude::*;
 use reverie_runtime::frame::StageTimes;
 
 use crate::dream::{Dream, NeuralPicture};
+use crate::memory::NeuralMemory;
 
 /// Pictures of the model per second.
 pub const MODEL_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/fps");
@@ -35,6 +36,15 @@ pub const FALLBACK_FRAMES: DiagnosticPath = DiagnosticPath::const_new("reverie/f
 /// Requests that the model refused since the start.
 pub const REFUSED_REQUESTS: DiagnosticPath = DiagnosticPath::const_new("reverie/refused_requests");
 
+/// Taken by the memory of surfaces, megabytes.
+pub const MEMORY_MB: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/mb");
+/// Share of the pixels showing a surface of which something was remembered, 0 to 1.
+pub const MEMORY_HIT_RATE: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/hit_rate");
+/// Reading the memory for a picture.
+pub const MEMORY_READ_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/read_ms");
+/// Writing a picture into the memory.
+pub const MEMORY_WRITE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/write_ms");
+
 /// Paths of [`StageTimes::stages`], in its order.
 pub const STAGES: [DiagnosticPath; 5] = [WAIT_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, COMMIT_MS];
 
@@ -44,11 +54,17 @@ pub(crate) struct DiagnosticsPlugin;
 impl Plugin for DiagnosticsPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<DiagnosticsStore>();
-        let in_ms = STAGES.into_iter().chain([SOURCE_AGE_MS, INPUT_TO_FRAME_MS]);
+        let in_ms = STAGES.into_iter().chain([
+            SOURCE_AGE_MS,
+            INPUT_TO_FRAME_MS,
+            MEMORY_READ_MS,
+            MEMORY_WRITE_MS,
+        ]);
         for path in in_ms {
             app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
         }
-        for path in [MODEL_FPS, DISPLAY_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS] {
+        app.register_diagnostic(Diagnostic::new(MEMORY_MB).with_suffix(" MB"));
+        for path in [MODEL_FPS, DISPLAY_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS, MEMORY_HIT_RATE] {
             app.register_diagnostic(Diagnostic::new(path));
         }
     }
@@ -56,7 +72,7 @@ impl Plugin for DiagnosticsPlugin {
 
 /// Feeds the diagnostics; runs after pictures were taken.
 pub(crate) fn measure(
-    cameras: Query<(&Dream, &NeuralPicture)>,
+    cameras: Query<(&Dream, &NeuralPicture, &NeuralMemory)>,
     time: Res<Time<Real>>,
     mut diagnostics: Diagnostics,
     mut last: Local<Option<(u64, Instant)>>,
@@ -65,7 +81,7 @@ pub(crate) fn measure(
     if display_s > 0.0 {
         diagnostics.add_measurement(&DISPLAY_FPS, || 1.0 / display_s);
     }
-    let Some((dream, picture)) = cameras.iter().next() else { return };
+    let Some((dream, picture, memory)) = cameras.iter().next() else { return };
     let Some(frame) = &picture.frame else { return };
     let milliseconds =
         |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
@@ -85,6 +101,15 @@ pub(crate) fn measure(
     diagnostics
         .add_measurement(&INPUT_TO_FRAME_MS, || milliseconds(frame.input_at, frame.finished_at));
     measure_stages(&frame.times, &mut diagnostics);
+    let memory = memory.stats();
+    for (path, value) in [
+        (MEMORY_MB, memory.bytes as f64 / 1e6),
+        (MEMORY_HIT_RATE, f64::from(memory.hit_rate)),
+        (MEMORY_READ_MS, f64::from(memory.read_ms)),
+        (MEMORY_WRITE_MS, f64::from(memory.write_ms)),
+    ] {
+        diagnostics.add_measurement(&path, || value);
+    }
 }
 
 fn measure_stages(times: &StageTimes, diagnostics: &mut Diagnostics) {

@@ -27,6 +27,7 @@
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
 //! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
+//! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //! | [`sketch`] | from a drawing to the plan of a level, as plain data |
@@ -41,6 +42,7 @@ pub mod camera;
 pub mod diagnostics;
 pub mod dream;
 mod gbuffer;
+pub mod level;
 pub mod material;
 pub mod memory;
 pub mod overlay;
@@ -66,8 +68,11 @@ pub mod prelude {
         CameraCut, NeuralCamera, NeuralFilter, NeuralMode, NeuralModel, NeuralPace,
     };
     pub use crate::dream::{Dream, NeuralPicture};
+    pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
-    pub use crate::memory::{ForgetSurface, LoadMemory, MemoryFileDone, NeuralMemory, SaveMemory};
+    pub use crate::memory::{
+        ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
+    };
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -95,12 +100,13 @@ impl Plugin for NeuralCameraPlugin {
         app.init_resource::<toggle::NeuralKeys>()
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
+            .init_resource::<memory::MemoryOverlay>()
             .add_message::<camera::CameraCut>()
             .add_message::<memory::ForgetSurface>()
             .add_message::<memory::SaveMemory>()
             .add_message::<memory::LoadMemory>()
             .add_message::<memory::MemoryFileDone>()
-            .add_systems(Update, toggle::read_keys)
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -114,6 +120,7 @@ impl Plugin for NeuralCameraPlugin {
                         (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
+                        memory::paint_overlay,
                         view::choose_pass,
                         diagnostics::measure,
                     )

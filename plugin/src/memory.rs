@@ -25,12 +25,15 @@
 //! So load a level's memory together with its bodies as they were when it was saved, or as they first were.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bevy::prelude::*;
 use bevy::tasks::{IoTaskPool, Task, block_on, poll_once};
 use reverie_runtime::memory::{MemoryFileError, SharedMemory};
 
+use crate::dream::NeuralPicture;
 use crate::shadow::ShapeCache;
+use crate::toggle::{NeuralKeys, pressed};
 
 /// Files that are being written or read at once; more are refused, with a line in the log.
 const MOST_JOBS: usize = 4;
@@ -78,6 +81,55 @@ pub struct MemoryFileDone {
     pub path: PathBuf,
     /// One line says what is wrong and what to do; the memory and an older file are then as they were.
     pub result: Result<(), MemoryFileError>,
+}
+
+/// Shows how well the memory knows each pixel, over the picture: red hardly, yellow somewhat, green well; what is
+/// untouched is not known. A key switches it, see [`NeuralKeys`](crate::toggle::NeuralKeys).
+#[derive(Resource, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryOverlay(pub bool);
+
+/// Share of the overlay's colour in the picture.
+const OVERLAY_SHARE: f32 = 0.45;
+
+/// Switches the overlay.
+pub(crate) fn switch_overlay(
+    keys: Option<Res<ButtonInput<KeyCode>>>,
+    bindings: Res<NeuralKeys>,
+    mut overlay: ResMut<MemoryOverlay>,
+) {
+    if pressed(&keys, bindings.memory) {
+        overlay.0 = !overlay.0;
+    }
+}
+
+/// Colours pictures that have just come.
+pub(crate) fn paint_overlay(
+    overlay: Res<MemoryOverlay>,
+    mut pictures: Query<(&mut NeuralPicture, &NeuralMemory)>,
+    mut painted: Local<u64>,
+) {
+    if !overlay.0 {
+        return;
+    }
+    for (mut picture, memory) in &mut pictures {
+        let serial = picture.serial;
+        let map = memory.confidence();
+        let Some(frame) = picture.frame.as_mut().filter(|_| serial != *painted) else { continue };
+        *painted = serial;
+        if (map.width, map.height) != (frame.width as usize, frame.height as usize) {
+            continue;
+        }
+        let mut rgba = frame.rgba.to_vec();
+        for (pixel, sure) in rgba.chunks_exact_mut(4).zip(&map.values).filter(|p| *p.1 > 0) {
+            let sure = f32::from(*sure) / 255.0;
+            let colour = [2.0 - 2.0 * sure, 2.0 * sure, 0.1];
+            for (value, colour) in pixel.iter_mut().zip(colour) {
+                let mixed = 255.0 * colour.clamp(0.0, 1.0) * OVERLAY_SHARE;
+                *value = (f32::from(*value) * (1.0 - OVERLAY_SHARE) + mixed) as u8;
+            }
+        }
+        frame.rgba = Arc::new(rgba);
+    }
 }
 
 /// Files at work.

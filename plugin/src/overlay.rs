@@ -10,8 +10,12 @@ use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
 use crate::camera::NeuralCamera;
-use crate::diagnostics::{DISPLAY_FPS, INPUT_TO_FRAME_MS, MODEL_FPS, SOURCE_AGE_MS, STAGES};
+use crate::diagnostics::{
+    DISPLAY_FPS, INPUT_TO_FRAME_MS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS, SOURCE_AGE_MS,
+    STAGES,
+};
 use crate::dream::Dream;
+use crate::memory::NeuralMemory;
 use crate::toggle::{NeuralKeys, pressed};
 
 /// Marks the HUD's panel; its `Visibility` is the switch.
@@ -67,7 +71,7 @@ fn switch(
 
 fn write(
     store: Res<DiagnosticsStore>,
-    cameras: Query<(&NeuralCamera, Option<&Dream>)>,
+    cameras: Query<(&NeuralCamera, &NeuralMemory, Option<&Dream>)>,
     hud: Query<(&Visibility, &Children), With<NeuralHud>>,
     mut texts: Query<&mut Text>,
 ) {
@@ -76,7 +80,7 @@ fn write(
             continue;
         }
         let text = match cameras.iter().next() {
-            Some((camera, dream)) => describe(camera, dream, &store),
+            Some((camera, memory, dream)) => describe(camera, memory, dream, &store),
             None => "no neural camera".to_owned(),
         };
         for child in children {
@@ -89,7 +93,12 @@ fn write(
     }
 }
 
-fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsStore) -> String {
+fn describe(
+    camera: &NeuralCamera,
+    memory: &NeuralMemory,
+    dream: Option<&Dream>,
+    store: &DiagnosticsStore,
+) -> String {
     let value = |path: &DiagnosticPath| {
         store
             .get(path)
@@ -118,6 +127,15 @@ fn describe(camera: &NeuralCamera, dream: Option<&Dream>, store: &DiagnosticsSto
         "source age {} ms, input to frame {} ms",
         value(&SOURCE_AGE_MS),
         value(&INPUT_TO_FRAME_MS)
+    );
+    let known = memory.stats();
+    let _ = writeln!(
+        text,
+        "memory {:.1} MB, hits {:.0} %, read {} write {} ms (F6)",
+        known.bytes as f32 / 1e6,
+        100.0 * known.hit_rate,
+        value(&MEMORY_READ_MS),
+        value(&MEMORY_WRITE_MS)
     );
     let fallback = dream.map_or(0, |dream| dream.status().fallback_frames);
     let _ = write!(text, "style {}, fallback frames {fallback}", style_text(&camera.style));

@@ -15,11 +15,18 @@ pub struct NeuralKeys {
     pub hud: Option<KeyCode>,
     /// Ordinary and neural picture side by side.
     pub side_by_side: Option<KeyCode>,
+    /// What the memory knows, see [`MemoryOverlay`](crate::memory::MemoryOverlay).
+    pub memory: Option<KeyCode>,
 }
 
 impl Default for NeuralKeys {
     fn default() -> Self {
-        Self { toggle: Some(KeyCode::F2), hud: Some(KeyCode::F3), side_by_side: Some(KeyCode::F4) }
+        Self {
+            toggle: Some(KeyCode::F2),
+            hud: Some(KeyCode::F3),
+            side_by_side: Some(KeyCode::F4),
+            memory: Some(KeyCode::F6),
+        }
     }
 }
 

@@ -8,6 +8,10 @@ mod bridge;
 mod display;
 #[path = "plugin_tests/fake.rs"]
 mod fake;
+#[path = "plugin_tests/level.rs"]
+mod level;
+#[path = "plugin_tests/memory.rs"]
+mod memory;
 #[path = "plugin_tests/recording.rs"]
 mod recording;
 #[path = "plugin_tests/shadow.rs"]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use glam::Vec3;
 use reverie_guard::{ShadowSnapshot, check_request};
-use reverie_kernels::present::{FrameGuide, Light};
+use reverie_kernels::present::{Detail, FrameGuide, Light};
 
 use crate::request::FrameSource;
 use crate::style::{PaintLight, StyleWeights};
@@ -101,6 +101,8 @@ pub struct NeuralFrame {
     pub snapshot: Arc<ShadowSnapshot>,
     /// The same as maps. The dream thread draws them for a model that leaves them out.
     pub shadow: Option<Arc<FrameShadow>>,
+    /// What the model knows of its materials, finer than its pixels; the same one for several frames.
+    pub detail: Option<Arc<Detail>>,
     /// Who painted it.
     pub source: FrameSource,
     /// Where the time went.

@@ -1,12 +1,13 @@
 //! Past frames that the next one may take pixels from.
 //!
-//! The last frame is always offered. Of the older ones a bounded set of keyframes is kept, spread over
-//! poses; those that show most of what the last frame does not are laid over each other into one candidate.
+//! The last frame is always offered. Of the older ones a bounded set of keyframes is kept: when there are too many, the
+//! one goes that shows least of what no other one shows. Those that show most of what the last frame does not are laid over
+//! each other into one candidate.
 
 use glam::Vec3;
 use reverie_guard::{CameraPose, Pose};
 use reverie_kernels::raster::unproject;
-use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
+use reverie_kernels::warp::{PastFrame, shared_view, warp, warp_coverage};
 
 use crate::condition::Candidates;
 use crate::style::StyleWeights;
@@ -18,6 +19,8 @@ pub const MOST_KEYS: usize = 32;
 const LAYERED_KEYS: usize = 3;
 /// Every so many pixels are asked when keyframes are chosen.
 const COVERAGE_STRIDE: usize = 4;
+/// Every so many pixels are asked when one has to go.
+const SHARED_STRIDE: usize = 8;
 /// Distance of style weights within which the light is the same.
 const SAME_STYLE: f32 = 0.1;
 /// A keyframe's pixel at least this fine takes the place of the last frame's.
@@ -31,6 +34,28 @@ const OTHER_STYLE: f32 = 0.7;
 struct Key {
     frame: PastFrame,
     style: StyleWeights,
+    /// How many other keyframes show the point of each [`SHARED_STRIDE`]th pixel, too.
+    shared: Vec<u8>,
+}
+
+impl Key {
+    fn new(frame: PastFrame, style: StyleWeights) -> Self {
+        Self { frame, style, shared: Vec::new() }
+    }
+
+    /// Points that only this keyframe shows.
+    fn own_points(&self) -> usize {
+        self.shared.iter().filter(|others| **others == 0).count()
+    }
+
+    /// Another keyframe comes (+1) or goes (−1).
+    fn count(&mut self, other: &PastFrame, change: i8) {
+        let shared = shared_view(&self.frame, other, SHARED_STRIDE);
+        self.shared.resize(shared.len(), 0);
+        for (count, _) in self.shared.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
+            *count = count.saturating_add_signed(change);
+        }
+    }
 }
 
 /// The last frame and keyframes.
@@ -38,6 +63,8 @@ struct Key {
 pub struct References {
     last: Option<Key>,
     keys: Vec<Key>,
+    /// Keeps the last frame alone, to measure what keyframes bring.
+    pub last_only: bool,
 }
 
 fn distance(a: &CameraPose, b: &CameraPose) -> f32 {
@@ -60,32 +87,42 @@ impl References {
 
     /// Takes in a finished frame.
     pub fn commit(&mut self, frame: PastFrame, style: StyleWeights) {
-        self.keys.retain(|key| key.style.distance(&style) < OTHER_STYLE);
-        if let Some(old) = self.last.replace(Key { frame, style }) {
+        let other_weather = |key: &Key| key.style.distance(&style) >= OTHER_STYLE;
+        while let Some(index) = self.keys.iter().position(other_weather) {
+            self.drop_key(index);
+        }
+        if let Some(old) = self.last.replace(Key::new(frame, style)) {
             // The first picture from a place is the least resampled one: later ones do not replace it.
             let new_place =
                 self.keys.iter().all(|k| distance(&k.frame.camera, &old.frame.camera) > NEAR);
-            if new_place && old.style.distance(&style) < OTHER_STYLE {
-                if self.keys.len() >= MOST_KEYS {
-                    self.drop_most_redundant();
-                }
-                self.keys.push(old);
+            if new_place && !self.last_only && old.style.distance(&style) < OTHER_STYLE {
+                self.keep(old);
             }
         }
     }
 
-    /// Of the two keyframes nearest to each other the newer one goes.
-    fn drop_most_redundant(&mut self) {
-        let mut nearest = (f32::INFINITY, self.keys.len().saturating_sub(1));
-        for i in 1..self.keys.len() {
-            for j in 0..i {
-                let d = distance(&self.keys[i].frame.camera, &self.keys[j].frame.camera);
-                if d < nearest.0 {
-                    nearest = (d, i);
-                }
+    /// Of too many keyframes the one goes that shows least by itself; of equal ones the newer one.
+    fn keep(&mut self, fresh: Key) {
+        let mut fresh = fresh;
+        for key in &mut self.keys {
+            key.count(&fresh.frame, 1);
+            fresh.count(&key.frame, 1);
+        }
+        self.keys.push(fresh);
+        if self.keys.len() > MOST_KEYS {
+            let worth = |index: &usize| self.keys[*index].own_points();
+            // The last one is the first look at what is seen now.
+            if let Some(index) = (0..MOST_KEYS).rev().min_by_key(worth) {
+                self.drop_key(index);
             }
         }
-        self.keys.remove(nearest.1);
+    }
+
+    fn drop_key(&mut self, index: usize) {
+        let gone = self.keys.remove(index);
+        for key in &mut self.keys {
+            key.count(&gone.frame, -1);
+        }
     }
 
     /// Reprojects into `view`: fills `last` and `key` of the candidates. Returns whether a keyframe was used.
@@ -195,4 +232,78 @@ pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Can
         used = true;
     }
     used
+}
+
+#[cfg(test)]
+mod tests {
+    use glam::Quat;
+    use reverie_guard::{Body, BodyKind, ShadowSnapshot, Shape};
+
+    use super::*;
+
+    fn frame(snapshot: &ShadowSnapshot) -> PastFrame {
+        let view = ShadowView::new(snapshot, &StyleWeights::NOON, 64, 36, true);
+        PastFrame::new(view.scene(), &view.camera, &view.maps, vec![0.5; 3 * 64 * 36])
+    }
+
+    /// A wall behind a camera that then paces before another wall, to and fro.
+    fn snapshot(at_m: Vec3, yaw: f32) -> ShadowSnapshot {
+        let wall = |id, z| Body {
+            id,
+            shape: Shape::Cuboid { half_extents_m: Vec3::new(30.0, 3.0, 0.2) },
+            world_from_body: Pose::new(Quat::IDENTITY, Vec3::new(0.0, 2.0, z)),
+            linear_velocity_m_s: Vec3::ZERO,
+            angular_velocity_rad_s: Vec3::ZERO,
+            kind: BodyKind::Fixed,
+            material: 4,
+            tint_srgb: None,
+        };
+        ShadowSnapshot {
+            tick: 0,
+            time_s: 0.0,
+            camera: CameraPose {
+                world_from_camera: Pose::new(Quat::from_rotation_y(yaw), at_m),
+                vertical_fov_rad: 1.0,
+            },
+            bodies: vec![wall(1, -6.0), wall(2, 6.0)],
+            sun_direction: Vec3::Y,
+        }
+    }
+
+    #[test]
+    fn the_only_view_of_a_place_outlives_many_of_another() {
+        let mut references = References::default();
+        let behind = snapshot(Vec3::ZERO, std::f32::consts::PI);
+        references.commit(frame(&behind), StyleWeights::NOON);
+        for step in 0..400 {
+            let along = 4.0 * (step as f32 * 0.37).sin();
+            let near = Vec3::new(along, 0.0, -1.5 * (step as f32 * 0.23).cos());
+            references.commit(
+                frame(&snapshot(near, 0.3 * (step as f32 * 0.11).sin())),
+                StyleWeights::NOON,
+            );
+        }
+        assert_eq!(references.keys.len(), MOST_KEYS);
+        let view = ShadowView::new(&behind, &StyleWeights::NOON, 64, 36, true);
+        let mut candidates = Candidates::default();
+        candidates.clear(64 * 36);
+        references.read(&view, &mut candidates);
+        let known = candidates.key_valid.iter().filter(|v| **v > 0.0).count();
+        assert!(known > 64 * 36 / 2, "{known} pixels");
+    }
+
+    #[test]
+    fn counts_stay_true_when_keyframes_go() {
+        let mut references = References::default();
+        for step in 0..80 {
+            let at_m = Vec3::new(step as f32, 0.0, 0.0);
+            references.commit(frame(&snapshot(at_m, 0.1)), StyleWeights::NOON);
+        }
+        for (index, key) in references.keys.iter().enumerate() {
+            let mut fresh = Key::new(key.frame.clone(), key.style);
+            let others = references.keys.iter().enumerate().filter(|(other, _)| *other != index);
+            others.for_each(|(_, other)| fresh.count(&other.frame, 1));
+            assert_eq!(fresh.shared, key.shared, "keyframe {index}");
+        }
+    }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reverie_runtime::eval::display::{DisplayOptions, evaluate_display};
+use reverie_runtime::eval::memory::returns::Row;
+use reverie_runtime::eval::memory::script::Way;
+use reverie_runtime::eval::memory::{MemoryOptions, evaluate_memory};
 use reverie_runtime::eval::rows::RowKind;
 use reverie_runtime::eval::run::{EvalOptions, evaluate};
 
@@ -48,7 +51,7 @@ pub struct EvalArgs {
     /// Folder of the pictures.
     #[arg(long, default_value = "runs/eval", value_name = "DIR")]
     out: PathBuf,
-    /// Writes all figures here instead of eval.json beside the pictures.
+    /// Writes all figures here instead of eval.json or memory.json beside the pictures.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Threads of the network on a CPU. One is what a game has to spare, and best on a busy machine.
@@ -57,6 +60,27 @@ pub struct EvalArgs {
     /// Of the sampler's noise, and of the looks of worlds without a prompt.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Measures the memory instead: returns to places, changes while unseen, views that stay.
+    #[arg(long)]
+    memory: bool,
+    /// With --memory: absences in seconds, one after another.
+    #[arg(long, value_delimiter = ',', default_values_t = [10.0, 60.0, 300.0], value_name = "LIST")]
+    seconds: Vec<f32>,
+    /// With --memory: rows at returns, such as memory,no_memory; all if not given.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    memory_rows: Vec<Row>,
+    /// With --memory: how the camera leaves.
+    #[arg(long, value_delimiter = ',', default_values = ["turn", "walk"], value_name = "LIST")]
+    ways: Vec<Way>,
+    /// With --memory: tints given, withheld or both.
+    #[arg(long, value_delimiter = ',', default_values = ["given", "withheld"], value_parser = ["given", "withheld"], value_name = "LIST")]
+    tints: Vec<String>,
+    /// With --memory: cases of bodies that change while unseen; 0 for none.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    events: usize,
+    /// With --memory: frames of the view that stays; 0 for none, and for no episodes to and fro.
+    #[arg(long, default_value_t = 6000, value_name = "N")]
+    steady_frames: usize,
 }
 
 impl EvalArgs {
@@ -71,34 +95,71 @@ impl EvalArgs {
         if self.display {
             return self.run_display();
         }
-        let options = EvalOptions {
-            rows: if self.rows.is_empty() { RowKind::ALL.to_vec() } else { self.rows },
-            episodes: self.episodes,
-            frames: self.frames,
-            steps: self.steps,
-            out: Some(self.out.clone()),
-            threads: self.threads,
-            seed: self.seed,
-        };
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed}  {msg}")?);
         let mut told = String::new();
-        let report = evaluate(&self.data, &self.model, &options, &mut |what, share| {
+        let mut progress = |what: &str, share: f64| {
             bar.set_position((1000.0 * share) as u64);
             bar.set_message(what.to_owned());
             // Without a terminal the bar is silent: a line for each episode goes to the log.
-            let episode = what.split(',').next().unwrap_or_default();
+            let episode =
+                if self.memory { what } else { what.split(',').next().unwrap_or_default() };
             if bar.is_hidden() && episode != told {
                 println!("{:3.0} %  {episode}", 100.0 * share);
                 told = episode.to_owned();
             }
-        })?;
+        };
+        if self.memory {
+            let options = MemoryOptions {
+                seconds: self.seconds.clone(),
+                rows: if self.memory_rows.is_empty() {
+                    Row::ALL.to_vec()
+                } else {
+                    self.memory_rows.clone()
+                },
+                ways: self.ways.clone(),
+                tints: self.tints.iter().map(|tints| tints == "given").collect(),
+                episodes: self.episodes,
+                events: self.events,
+                steady_frames: self.steady_frames,
+                out: Some(self.out.clone()),
+                threads: self.threads,
+                seed: self.seed,
+            };
+            let report = evaluate_memory(&self.data, &self.model, &options, &mut progress)?;
+            bar.finish_and_clear();
+            print!("{}", report.table());
+            return self.write(
+                serde_json::to_value(&report)?,
+                "memory.json",
+                report.pictures.len(),
+            );
+        }
+        let options = EvalOptions {
+            rows: if self.rows.is_empty() { RowKind::ALL.to_vec() } else { self.rows.clone() },
+            episodes: self.episodes,
+            frames: self.frames,
+            steps: self.steps.clone(),
+            out: Some(self.out.clone()),
+            threads: self.threads,
+            seed: self.seed,
+        };
+        let report = evaluate(&self.data, &self.model, &options, &mut progress)?;
         bar.finish_and_clear();
         print!("{}", report.table());
-        let json = self.json.unwrap_or_else(|| self.out.join("eval.json"));
-        super::write_json(&json, &serde_json::to_value(&report)?)?;
+        self.write(serde_json::to_value(&report)?, "eval.json", report.pictures.len())
+    }
+
+    fn write(
+        &self,
+        figures: serde_json::Value,
+        name: &str,
+        pictures: usize,
+    ) -> Result<(), Box<dyn Error>> {
+        let json = self.json.clone().unwrap_or_else(|| self.out.join(name));
+        super::write_json(&json, &figures)?;
         println!("figures: {}", json.display());
-        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
+        println!("pictures: {pictures} in {}", self.out.display());
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod eval;
 mod motion;
 pub mod play;
 pub mod record;
+pub mod sketch;
 pub mod train;
 
 /// What the program can do.
@@ -19,6 +20,8 @@ pub enum Command {
     Play(play::PlayArgs),
     /// Plays the conventional courtyard with bots and writes episodes.
     Record(record::RecordArgs),
+    /// Turns a picture of a plan into a level.
+    Sketch(sketch::SketchArgs),
     /// Measures a world model against the truth and its baselines.
     Eval(eval::EvalArgs),
     /// Trains a world model, or resumes, from a RON recipe.
@@ -36,6 +39,7 @@ impl Command {
         match self {
             Self::Play(args) => args.run(),
             Self::Record(args) => args.run(),
+            Self::Sketch(args) => args.run(),
             Self::Eval(args) => args.run(),
             Self::Train(args) => args.run(),
             Self::Doctor(args) => args.run(),

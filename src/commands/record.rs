@@ -1,15 +1,17 @@
-//! `reverie record`: the conventional courtyard, played by bots, written as episodes.
+//! `reverie record`: the conventional courtyard, or levels in its dress, played by bots, written as episodes.
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bevy::app::App;
 use bevy::ecs::message::Messages;
-use bevy::log::{Level, LogPlugin};
+use bevy::log::LogPlugin;
 use bevy::math::UVec2;
 use bevy::prelude::{Msaa, Projection, With};
 use bevy_reverie::action::PlayerAction;
+use bevy_reverie::level::{Level, LevelSource, SourceError};
 use bevy_reverie::recorder::{
     EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless,
     prepare_to_step,
@@ -25,7 +27,7 @@ use serde_json::json;
 
 use super::motion::Motion;
 use crate::courtyard::{
-    CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, new_courtyard,
+    CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, enter_level, new_courtyard,
 };
 
 /// Updates before the first frame of an episode: bodies settle, shaders and shadows are there.
@@ -60,6 +62,9 @@ pub struct RecordArgs {
     /// One style for all, instead of blends: noon, dusk, night, fog or snow.
     #[arg(long)]
     style: Option<String>,
+    /// A `.level.ron` or a picture of a plan in place of courtyards; given several times, the episodes take turns.
+    #[arg(long = "level", value_name = "FILE")]
+    levels: Vec<PathBuf>,
     /// Record every Nth episode only, beginning with the one given as `--part`: for several processes at once.
     #[arg(long, default_value_t = 1)]
     parts: u64,
@@ -84,6 +89,11 @@ impl RecordArgs {
                 format!("there is no style `{name}`; choose one of {}", STYLE_NAMES.join(", "))
             })?),
         };
+        let levels = self
+            .levels
+            .iter()
+            .map(|path| Ok(Arc::new(LevelSource::new(path).read()?.level)))
+            .collect::<Result<Vec<_>, SourceError>>()?;
         if self.frames == 0 || self.parts == 0 {
             return Err("--frames and --parts must be at least 1".into());
         }
@@ -109,7 +119,7 @@ impl RecordArgs {
         );
         let start = Instant::now();
         if !wanted.is_empty() {
-            self.record(&wanted, style)?;
+            self.record(&wanted, &levels, style)?;
         }
         let seconds = start.elapsed().as_secs_f64();
         let sheet = self.contact_sheet()?;
@@ -125,7 +135,12 @@ impl RecordArgs {
         Ok(())
     }
 
-    fn record(&self, takes: &[Take], style: Option<StyleWeights>) -> Result<(), Box<dyn Error>> {
+    fn record(
+        &self,
+        takes: &[Take],
+        levels: &[Arc<Level>],
+        style: Option<StyleWeights>,
+    ) -> Result<(), Box<dyn Error>> {
         let mut app = self.app(takes[0].seed);
         prepare_to_step(&mut app);
         let mut waits = 0;
@@ -150,7 +165,11 @@ impl RecordArgs {
             let plan = Weather::new(seed, style);
             plan.apply(&mut app, 0.0);
             app.insert_resource(PlayerAction::default());
-            new_courtyard(app.world_mut(), seed);
+            let level = levels.get(seed as usize % levels.len().max(1));
+            match level {
+                Some(level) => enter_level(app.world_mut(), level.clone(), seed),
+                None => new_courtyard(app.world_mut(), seed),
+            }
             for _ in 0..SETTLE_UPDATES {
                 self.update(&mut app)?;
             }
@@ -158,7 +177,11 @@ impl RecordArgs {
                 name: take.name(),
                 seed,
                 layout_seed: seed,
-                generator: concat!("reverie ", env!("CARGO_PKG_VERSION"), " courtyard").to_owned(),
+                generator: format!(
+                    "reverie {} {}",
+                    env!("CARGO_PKG_VERSION"),
+                    level.map_or("courtyard", |level| level.name.as_str())
+                ),
             })?;
             for frame in 0..self.frames {
                 plan.apply(&mut app, frame as f32 / self.frames as f32);
@@ -190,7 +213,7 @@ impl RecordArgs {
 
     fn app(&self, seed: u64) -> App {
         let log = LogPlugin {
-            level: Level::WARN,
+            level: bevy::log::Level::WARN,
             filter: "wgpu_hal=error,wgpu_core=error".into(),
             ..LogPlugin::default()
         };
@@ -204,7 +227,11 @@ impl RecordArgs {
                 lockstep: true,
                 ..RecorderPlugin::default()
             })
-            .add_plugins(CourtyardPlugin { seed, style: None, bot: !self.display, draw: true });
+            .add_plugins(CourtyardPlugin {
+                seed,
+                bot: !self.display,
+                ..CourtyardPlugin::default()
+            });
         app
     }
 

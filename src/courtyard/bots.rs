@@ -11,9 +11,8 @@ use bevy_reverie::action::PlayerAction;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::layout::HALF_SIZE_M;
 use super::player::{EYE_FROM_CENTER, Player};
-use super::{CourtyardBody, TICK_S};
+use super::{CourtyardBody, CurrentLayout, TICK_S, walker::Walker};
 
 const MAX_TURN_RAD_S: f32 = PI;
 /// How fast turning speeds up or slows down, rad/s².
@@ -29,6 +28,8 @@ pub struct Sight<'a> {
     pub yaw_rad: f32,
     /// As in [`Player`].
     pub pitch_rad: f32,
+    /// Lower and upper corner of the ground, x and z in metres.
+    pub ground_m: [Vec2; 2],
     /// Middles and radii of what can be moved, in a stable order.
     pub movable: &'a [(Vec3, f32)],
     /// Free way at chest height along a level direction, metres, at most [`FEEL_M`].
@@ -214,13 +215,15 @@ impl Bot {
         let sign = if self.rng.random_bool(0.5) { 1.0 } else { -1.0 };
         match self.rng.random_range(0..100) {
             0..38 => {
-                let reach = HALF_SIZE_M - 1.5;
+                let [low, high] = sight.ground_m;
+                let middle = 0.5 * (low + high);
+                let reach = (0.5 * (high - low) - 1.5).max(Vec2::splat(0.1));
                 // Of a few points the one with the freest first steps.
                 let mut best = (f32::MIN, Vec2::ZERO);
                 for _ in 0..5 {
                     let goal = Vec2::new(
-                        self.rng.random_range(-reach..reach),
-                        self.rng.random_range(-reach..reach),
+                        middle.x + self.rng.random_range(-reach.x..reach.x),
+                        middle.y + self.rng.random_range(-reach.y..reach.y),
                     );
                     let way = (goal - here).normalize_or_zero();
                     let score =
@@ -295,12 +298,12 @@ fn forward(yaw_rad: f32) -> Vec2 {
     Vec2::new(-yaw_rad.sin(), -yaw_rad.cos())
 }
 
-fn yaw_of(way: Vec2) -> f32 {
+pub(super) fn yaw_of(way: Vec2) -> f32 {
     (-way.x).atan2(-way.y)
 }
 
 /// From `from` to `to`, the short way round.
-fn angle_between(from: f32, to: f32) -> f32 {
+pub(super) fn angle_between(from: f32, to: f32) -> f32 {
     (to - from + PI).rem_euclid(TAU) - PI
 }
 
@@ -324,12 +327,17 @@ fn steer(want: Vec2, sight: &Sight<'_>) -> Vec2 {
 /// Lets the bot, if there is one, write the action of the coming tick.
 pub(super) fn drive(
     bot: Option<ResMut<Bot>>,
+    walker: Option<Res<Walker>>,
+    layout: Option<Res<CurrentLayout>>,
     mut action: ResMut<PlayerAction>,
     rapier: ReadRapierContext,
     players: Query<(Entity, &Player, &Transform)>,
     bodies: Query<(&CourtyardBody, &Transform)>,
 ) -> Result {
-    let Some(mut bot) = bot else { return Ok(()) };
+    let (Some(mut bot), Some(layout)) = (bot, layout) else { return Ok(()) };
+    if walker.is_some_and(|walker| walker.is_on_its_way()) {
+        return Ok(());
+    }
     let Ok((own, player, transform)) = players.single() else { return Ok(()) };
     let context = rapier.single()?;
     let mut movable: Vec<(usize, Vec3, f32)> = bodies
@@ -358,6 +366,7 @@ pub(super) fn drive(
         eye_m: transform.translation + EYE_FROM_CENTER,
         yaw_rad: player.yaw_rad,
         pitch_rad: player.pitch_rad,
+        ground_m: layout.0.ground_m,
         movable: &movable,
         free_way: &free_way,
     });
@@ -374,6 +383,7 @@ mod tests {
             eye_m: Vec3::Y * 1.6,
             yaw_rad: 0.3,
             pitch_rad: 0.0,
+            ground_m: [Vec2::splat(-12.0), Vec2::splat(12.0)],
             movable: &[],
             free_way: &|_| 2.0,
         };

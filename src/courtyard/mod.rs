@@ -6,6 +6,7 @@
 pub mod bots;
 pub mod interact;
 pub mod layout;
+pub mod level;
 pub mod mesh;
 pub mod palette;
 pub mod player;
@@ -13,14 +14,19 @@ pub mod sky;
 pub mod spawn;
 pub mod style;
 pub mod texture;
+pub mod walker;
+
+use std::sync::Arc;
 
 use bevy::light::DirectionalLightShadowMap;
 use bevy::prelude::*;
 use bevy_rapier3d::prelude::*;
 use bevy_reverie::action::PlayerAction;
+use bevy_reverie::level::Level;
 use reverie_runtime::style::StyleWeights;
 
 use layout::{Layout, Role};
+pub use level::{CurrentLevel, Progress, change_level, enter_level};
 use player::{EYE_FROM_CENTER, Player};
 pub use spawn::new_courtyard;
 
@@ -34,8 +40,10 @@ pub const VERTICAL_FOV_RAD: f32 = std::f32::consts::FRAC_PI_3;
 /// Without `draw` only time and transforms are needed (`MinimalPlugins`, `TransformPlugin`).
 #[derive(Debug, Clone)]
 pub struct CourtyardPlugin {
-    /// Of the first layout.
+    /// Of the first layout, or of a level's look.
     pub seed: u64,
+    /// What is played instead of a courtyard.
+    pub level: Option<Arc<Level>>,
     /// Fixed light and weather; `None` leaves [`CourtyardStyle`] to the game.
     pub style: Option<StyleWeights>,
     /// Lets a bot play.
@@ -46,7 +54,7 @@ pub struct CourtyardPlugin {
 
 impl Default for CourtyardPlugin {
     fn default() -> Self {
-        Self { seed: 1, style: None, bot: false, draw: true }
+        Self { seed: 1, level: None, style: None, bot: false, draw: true }
     }
 }
 
@@ -58,9 +66,11 @@ pub struct CourtyardSettings {
     /// See [`CourtyardPlugin::draw`].
     pub draw: bool,
     first_seed: u64,
+    first_level: Option<Arc<Level>>,
 }
 
-/// Asks for another courtyard in place of the present one; it stands before the next tick.
+/// Asks for another courtyard in place of the present one, or for the same level from its start in another look; it
+/// stands before the next tick.
 #[derive(Message, Debug, Clone, Copy)]
 pub struct NewCourtyard {
     /// Of the layout, its colours and textures, the sky, and the bot's whims.
@@ -82,7 +92,7 @@ pub struct CurrentLayout(pub Layout);
 
 /// Marks all that goes with the present layout.
 #[derive(Component, Debug)]
-pub struct Level;
+pub struct LayoutPart;
 
 /// A body of the layout.
 #[derive(Component, Debug, Clone, Copy, PartialEq)]
@@ -146,14 +156,19 @@ impl Plugin for CourtyardPlugin {
                 style: self.style,
                 draw: self.draw,
                 first_seed: self.seed,
+                first_level: self.level.clone(),
             })
             .insert_resource(CourtyardStyle {
-                weights: self.style.unwrap_or_default(),
+                weights: self
+                    .style
+                    .or(self.level.as_ref().map(|level| level.style))
+                    .unwrap_or_default(),
                 sun_direction: reverie_runtime::request::DEFAULT_SUN_DIRECTION,
             })
             .init_resource::<PlayerAction>()
             .init_resource::<interact::Hands>()
             .init_resource::<PhysicsHash>()
+            .init_resource::<Progress>()
             .add_message::<NewCourtyard>()
             .add_systems(Startup, first)
             .add_systems(PreUpdate, renew)
@@ -162,9 +177,9 @@ impl Plugin for CourtyardPlugin {
             .add_systems(
                 FixedUpdate,
                 (
-                    bots::drive.before(CourtyardSystems::Play),
+                    (walker::drive, bots::drive).chain().before(CourtyardSystems::Play),
                     (player::act, interact::act).chain().in_set(CourtyardSystems::Play),
-                    hash.in_set(CourtyardSystems::Settle),
+                    (level::referee, hash).chain().in_set(CourtyardSystems::Settle),
                 ),
             );
         if self.bot {
@@ -181,14 +196,20 @@ impl Plugin for CourtyardPlugin {
 }
 
 fn first(world: &mut World) {
-    let seed = world.resource::<CourtyardSettings>().first_seed;
-    new_courtyard(world, seed);
+    let settings = world.resource::<CourtyardSettings>();
+    let (seed, level) = (settings.first_seed, settings.first_level.clone());
+    match level {
+        Some(level) => enter_level(world, level, seed),
+        None => new_courtyard(world, seed),
+    }
 }
 
 fn renew(world: &mut World) {
     let wanted = world.resource_mut::<Messages<NewCourtyard>>().drain().last();
-    if let Some(NewCourtyard { seed }) = wanted {
-        new_courtyard(world, seed);
+    let Some(NewCourtyard { seed }) = wanted else { return };
+    match world.get_resource::<CurrentLevel>().map(|level| level.0.clone()) {
+        Some(level) => enter_level(world, level, seed),
+        None => new_courtyard(world, seed),
     }
 }
 
@@ -231,5 +252,7 @@ fn hash(
     hash.ticks += 1;
 }
 
+#[cfg(test)]
+mod level_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use bevy::light::NotShadowCaster;
 use bevy::prelude::*;
 use bevy_rapier3d::prelude::*;
 use bevy_reverie::action::PlayerAction;
+use bevy_reverie::level::body;
 use bevy_reverie::material::NeuralMaterial;
 use reverie_guard::expected::{BodyKind, Shape};
 
@@ -13,8 +14,8 @@ use super::interact::Hands;
 use super::layout::{Layout, Piece, Role};
 use super::sky::{self, SkyField};
 use super::{
-    CourtyardBody, CourtyardCamera, CourtyardSettings, CourtyardStyle, CurrentLayout, Level,
-    PhysicsHash,
+    CourtyardBody, CourtyardCamera, CourtyardSettings, CourtyardStyle, CurrentLayout, CurrentLevel,
+    LayoutPart, PhysicsHash, Progress,
 };
 use super::{bots, mesh, palette, player, style, texture};
 
@@ -47,7 +48,13 @@ pub struct LevelAssets {
     pub sky_image: Handle<Image>,
     /// Materials that glow: colour, and the share that stays by day.
     pub glowing: Vec<(Handle<StandardMaterial>, Vec3, f32)>,
+    /// One material for each class that is there.
+    pub class_materials: HashMap<u8, Handle<StandardMaterial>>,
 }
+
+/// Tufts on the meadow.
+#[derive(Component)]
+pub struct Grass;
 
 /// The dome follows this.
 #[derive(Component)]
@@ -56,20 +63,26 @@ pub struct SkyDome;
 /// Lumens of a lantern: at night, white 1.2 m from it is shown about white.
 const LANTERN_LM: f32 = 60_000.0;
 
-/// Removes the present courtyard and builds the seed's. Works on any world with Rapier's default context.
+/// Removes what stands and builds the seed's courtyard. Works on any world with Rapier's default context.
 pub fn new_courtyard(world: &mut World, seed: u64) {
-    let old: Vec<Entity> = world.query_filtered::<Entity, With<Level>>().iter(world).collect();
+    world.remove_resource::<CurrentLevel>();
+    build(world, Layout::random(seed));
+}
+
+/// Removes what stands and puts a layout in its place, with a player at its start.
+pub(super) fn build(world: &mut World, layout: Layout) {
+    let old: Vec<Entity> = world.query_filtered::<Entity, With<LayoutPart>>().iter(world).collect();
     for entity in old {
         world.despawn(entity);
     }
     world.remove_resource::<LevelAssets>();
     fresh_physics(world);
-    let layout = Layout::random(seed);
     world.insert_resource(PlayerAction::default());
     world.insert_resource(Hands::default());
     world.insert_resource(PhysicsHash::default());
+    world.insert_resource(Progress::default());
     if world.contains_resource::<bots::Bot>() {
-        world.insert_resource(bots::Bot::new(seed));
+        world.insert_resource(bots::Bot::new(layout.seed));
     }
 
     let spawned: Vec<Entity> = layout
@@ -78,7 +91,7 @@ pub fn new_courtyard(world: &mut World, seed: u64) {
         .enumerate()
         .map(|(index, piece)| spawn_body(world, index, piece))
         .collect();
-    world.spawn((Level, player::bundle(layout.spawn_m, layout.spawn_yaw_rad)));
+    world.spawn((LayoutPart, player::bundle(layout.spawn_m, layout.spawn_yaw_rad)));
     let settings = world.resource::<CourtyardSettings>().clone();
     if let Some(weights) = settings.style {
         world.resource_mut::<CourtyardStyle>().weights = weights;
@@ -105,22 +118,7 @@ fn fresh_physics(world: &mut World) {
     world.spawn((RapierContextSimulation::default(), configuration, DefaultRapierContext));
 }
 
-fn collider(shape: &Shape) -> Option<Collider> {
-    Some(match shape {
-        Shape::Cuboid { half_extents_m: h } => Collider::cuboid(h.x, h.y, h.z),
-        Shape::Ball { radius_m } => Collider::ball(*radius_m),
-        Shape::Cylinder { half_height_m, radius_m } => {
-            Collider::cylinder(*half_height_m, *radius_m)
-        }
-        Shape::Capsule { half_height_m, radius_m } => {
-            Collider::capsule_y(*half_height_m, *radius_m)
-        }
-        Shape::Cone { half_height_m, radius_m } => Collider::cone(*half_height_m, *radius_m),
-        Shape::Mesh(mesh) => Collider::convex_hull(&mesh.vertices_m)?,
-    })
-}
-
-fn spawn_body(world: &mut World, index: usize, piece: &Piece) -> Entity {
+pub(super) fn spawn_body(world: &mut World, index: usize, piece: &Piece) -> Entity {
     let [r, g, b] = piece.tint_srgb;
     let material = NeuralMaterial { class: piece.class, tint: Some(Color::srgb(r, g, b)) };
     let movable = piece.kind == BodyKind::Dynamic;
@@ -129,34 +127,10 @@ fn spawn_body(world: &mut World, index: usize, piece: &Piece) -> Entity {
         Shape::Ball { radius_m } => radius_m,
         _ => 0.5,
     };
-    let mut entity = world.spawn((
-        Level,
-        CourtyardBody { index, role: piece.role, movable, radius_m },
-        material,
-        if movable { RigidBody::Dynamic } else { RigidBody::Fixed },
-        Velocity::zero(),
-        Friction::coefficient(0.7),
-        Transform::from_translation(piece.world_from_body.translation_m)
-            .with_rotation(piece.world_from_body.rotation),
-    ));
-    if let Some(collider) = collider(&piece.shape) {
-        entity.insert(collider);
-    }
-    match piece.role {
-        Role::Crate => {
-            entity.insert((ColliderMassProperties::Density(90.0), Restitution::coefficient(0.05)));
-        }
-        Role::Ball => {
-            let damping = Damping { linear_damping: 0.15, angular_damping: 0.6 };
-            entity.insert((
-                ColliderMassProperties::Density(70.0),
-                Restitution::coefficient(0.55),
-                damping,
-            ));
-        }
-        _ => {}
-    }
-    entity.id()
+    let body = CourtyardBody { index, role: piece.role, movable, radius_m };
+    let physics =
+        body::physics(piece.role, &piece.shape, &piece.world_from_body, movable, material);
+    world.spawn((LayoutPart, body, physics)).id()
 }
 
 /// Roughness, reflectance and metalness of each class.
@@ -175,31 +149,37 @@ fn finish(class: u8) -> (f32, f32, f32) {
     }
 }
 
-fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
-    let mut class_materials: HashMap<u8, Handle<StandardMaterial>> = HashMap::new();
-    let mut glowing = Vec::new();
-    for (index, (piece, entity)) in layout.pieces.iter().zip(spawned).enumerate() {
-        let material = match class_materials.get(&piece.class) {
-            Some(material) => material.clone(),
-            None => {
-                let (material, glow) = class_material(world, layout, piece);
-                glowing.extend(glow.map(|(rgb, idle)| (material.clone(), rgb, idle)));
-                class_materials.insert(piece.class, material.clone());
-                material
-            }
-        };
-        show(world, *entity, mesh::dress(layout, index), material);
-        if piece.role == Role::Lamp {
-            let light = PointLight {
-                range: 9.0,
-                radius: 0.0,
-                color: Color::srgb(1.0, 0.78, 0.5),
-                ..default()
-            };
-            let lamp = world.spawn((Level, LanternLight { full_lm: LANTERN_LM }, light)).id();
-            let at = piece.world_from_body.translation_m;
-            world.entity_mut(lamp).insert(Transform::from_translation(at));
+/// Dresses one body of the layout, and lights it if it is a lamp.
+pub(super) fn dress(
+    world: &mut World,
+    layout: &Layout,
+    index: usize,
+    entity: Entity,
+    assets: &mut LevelAssets,
+) {
+    let Some(piece) = layout.pieces.get(index) else { return };
+    let material = match assets.class_materials.get(&piece.class) {
+        Some(material) => material.clone(),
+        None => {
+            let (material, glow) = class_material(world, layout, piece);
+            assets.glowing.extend(glow.map(|(rgb, idle)| (material.clone(), rgb, idle)));
+            assets.class_materials.insert(piece.class, material.clone());
+            material
         }
+    };
+    show(world, entity, mesh::dress(layout, index), material);
+    if piece.role == Role::Lamp {
+        let light =
+            PointLight { range: 9.0, radius: 0.0, color: Color::srgb(1.0, 0.78, 0.5), ..default() };
+        world.spawn((LanternLight { full_lm: LANTERN_LM }, light, ChildOf(entity)));
+    }
+}
+
+/// Tufts on the meadow, in place of those before.
+pub(super) fn grow_grass(world: &mut World, layout: &Layout) {
+    let old: Vec<Entity> = world.query_filtered::<Entity, With<Grass>>().iter(world).collect();
+    for entity in old {
+        world.despawn(entity);
     }
     if let Some(grass) = mesh::grass(layout) {
         let material = world.resource_mut::<Assets<StandardMaterial>>().add(StandardMaterial {
@@ -208,11 +188,28 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
             cull_mode: None,
             ..default()
         });
-        let entity = world.spawn((Level, NotShadowCaster, Transform::default())).id();
+        let entity = world.spawn((LayoutPart, Grass, NotShadowCaster, Transform::default())).id();
         show(world, entity, grass, material);
     }
+}
+
+fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
+    let sky = SkyField::random(layout.seed);
+    let style = *world.resource::<CourtyardStyle>();
+    let picture = sky::image(sky.paint(&style.weights, style.sun_direction));
+    let sky_image = world.resource_mut::<Assets<Image>>().add(picture);
+    let mut assets = LevelAssets {
+        sky,
+        sky_image: sky_image.clone(),
+        glowing: Vec::new(),
+        class_materials: HashMap::new(),
+    };
+    for (index, entity) in spawned.iter().enumerate() {
+        dress(world, layout, index, *entity, &mut assets);
+    }
+    grow_grass(world, layout);
     world.spawn((
-        Level,
+        LayoutPart,
         Sun,
         DirectionalLight {
             shadow_maps_enabled: true,
@@ -229,12 +226,8 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
         .build(),
         Transform::default(),
     ));
-    let sky = SkyField::random(layout.seed);
-    let style = *world.resource::<CourtyardStyle>();
-    let picture = sky::image(sky.paint(&style.weights, style.sun_direction));
-    let sky_image = world.resource_mut::<Assets<Image>>().add(picture);
     let material = world.resource_mut::<Assets<StandardMaterial>>().add(StandardMaterial {
-        base_color_texture: Some(sky_image.clone()),
+        base_color_texture: Some(sky_image),
         unlit: true,
         fog_enabled: false,
         cull_mode: None,
@@ -242,7 +235,7 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
     });
     let dome = world.resource_mut::<Assets<Mesh>>().add(sky::dome());
     world.spawn((
-        Level,
+        LayoutPart,
         SkyDome,
         Mesh3d(dome),
         MeshMaterial3d(material),
@@ -250,7 +243,7 @@ fn draw(world: &mut World, layout: &Layout, spawned: &[Entity]) {
         bevy::light::NotShadowReceiver,
         Transform::default(),
     ));
-    world.insert_resource(LevelAssets { sky, sky_image, glowing });
+    world.insert_resource(assets);
 }
 
 fn show(

@@ -12,7 +12,7 @@ fn game(seed: u64) -> App {
     app.add_plugins((
         MinimalPlugins,
         TransformPlugin,
-        CourtyardPlugin { seed, bot: true, draw: false, style: None },
+        CourtyardPlugin { seed, bot: true, draw: false, ..default() },
     ))
     .insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_secs_f64(1.0 / 60.0)));
     app.finish();

@@ -107,3 +107,30 @@ fn styles_prompts_and_the_ordinary_renderer_show() {
     let words = ["--prompt", prompt.to_str().unwrap(), "--steps", "2"];
     assert_eq!(play(&dir.join("prompted"), tiny_model(), &words)["model"], "tiny");
 }
+
+#[test]
+fn a_game_goes_on_with_the_memory_it_left() {
+    let dir = folder("play_memory");
+    let file = dir.join("saves/garden.memory");
+    let words = ["--seed", "5", "--memory", file.to_str().unwrap()];
+    let first = play(&dir.join("first"), tiny_model(), &words);
+    assert!(first["memory_mb"].as_f64() > Some(0.0), "{first:#}");
+    let saved = fs::metadata(&file).unwrap().len();
+    let second = play(&dir.join("second"), tiny_model(), &words);
+    assert!(second["memory_hit_rate"].as_f64() > Some(0.5), "{second:#}");
+    assert_eq!(names(&dir.join("saves")), ["garden.memory"]);
+    // The same places were seen: the file does not grow with every game.
+    let again = fs::metadata(&file).unwrap().len();
+    assert!(again < 2 * saved, "{saved} and {again} bytes");
+
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    Program::new(&["play", "--headless", "--frames", "2", "--lockstep", "--memory"])
+        .word(&file)
+        .with("--out", dir.join("damaged"))
+        .with("--model", tiny_model())
+        .fails_with(&["garden.memory", "damaged"]);
+    assert!(!dir.join("damaged").exists());
+}

@@ -11,23 +11,26 @@
 
 use crate::raster::ShadowMaps;
 
-/// Texels along one period at the finest level.
-pub const SIZE: usize = 32;
-/// Levels of 32, 16, 8, 4, 2 and 1 texels.
-pub const LEVELS: usize = 6;
+/// Texels along one period at the finest level: 3 cm for a period of 2 m. A model's pixel seldom needs it, the
+/// display does.
+pub const SIZE: usize = 64;
+/// Levels of 64, 32, 16, 8, 4, 2 and 1 texels.
+pub const LEVELS: usize = 7;
 /// Two for each of 16 materials: as in [`ShadowMaps::layer`].
 pub const LAYERS: usize = 32;
 /// Texels of one layer over all levels.
-pub const LAYER_TEXELS: usize = 1365;
+pub const LAYER_TEXELS: usize = 5461;
+/// Texels of one layer at the finest level, its first ones.
+pub const FINEST_TEXELS: usize = SIZE * SIZE;
 /// Keeps ratios of dark pixels finite; sRGB units.
 const DARK: f32 = 0.04;
 /// Confidence stops growing here, so that the mean goes on following, slowly.
 const MOST_WEIGHT: f32 = 48.0;
-/// A texel of this weight is believed by half.
-const HALF_WEIGHT: f32 = 1.0;
+/// A texel of this weight is believed by half. More would wash out the contrast of what was seen once.
+const HALF_WEIGHT: f32 = 0.3;
 
 /// Offset of a level's first texel within its layer.
-const LEVEL_OFFSET: [usize; LEVELS] = [0, 1024, 1280, 1344, 1360, 1364];
+const LEVEL_OFFSET: [usize; LEVELS] = [0, 4096, 5120, 5376, 5440, 5456, 5460];
 
 /// Pictures of materials; see the module's text.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,27 +58,51 @@ impl Exemplars {
         }
     }
 
-    /// From stored texels as [`Self::texels`] gives them, or `None` if the length or a value is wrong.
-    pub fn from_texels(texels: Vec<[f32; 4]>) -> Option<Self> {
+    /// From finest levels as [`Self::filled`] gives them, layer by layer, or `None` if the length or a value is
+    /// wrong. A coarser texel is the weighed mean of the four below it, as certain as the most certain of them.
+    pub fn from_finest(finest: &[[f32; 4]]) -> Option<Self> {
         let sane = |t: &[f32; 4]| t.iter().all(|v| v.is_finite()) && t[3] >= 0.0;
-        if texels.len() != LAYERS * LAYER_TEXELS || !texels.iter().all(sane) {
+        if finest.len() != LAYERS * FINEST_TEXELS || !finest.iter().all(sane) {
             return None;
         }
-        let filled = vec![[0.0; 4]; texels.len()];
-        Some(Self { texels, filled, stale: [true; LAYERS] })
-    }
-
-    /// Mean detail and weight of every texel: `LAYERS * LAYER_TEXELS` long.
-    pub fn texels(&self) -> &[[f32; 4]] {
-        &self.texels
-    }
-
-    /// Makes everything that is known less certain: `factor` 0 forgets, 1 changes nothing.
-    pub fn fade(&mut self, factor: f32) {
-        for texel in &mut self.texels {
-            texel[3] *= factor;
+        let mut exemplars = Self { stale: [true; LAYERS], ..Self::new() };
+        for (texels, finest) in
+            exemplars.texels.chunks_exact_mut(LAYER_TEXELS).zip(finest.chunks_exact(FINEST_TEXELS))
+        {
+            texels[..FINEST_TEXELS].copy_from_slice(finest);
+            for level in 1..LEVELS {
+                coarsen(texels, level);
+            }
         }
-        self.stale = [true; LAYERS];
+        Some(exemplars)
+    }
+
+    /// What is known of `layer` at `level`, filled from coarser levels where it was never seen closely: detail
+    /// (log-ratio, RGB) and confidence 0 to 1, row by row.
+    pub fn filled(&mut self, layer: usize, level: usize) -> &[[f32; 4]] {
+        self.fill_stale();
+        let side = SIZE >> level;
+        &self.filled[layer * LAYER_TEXELS + LEVEL_OFFSET[level]..][..side * side]
+    }
+
+    /// The share of `layer`'s finest texels that were seen closely.
+    pub fn seen_closely(&self, layer: usize) -> f32 {
+        let texels = &self.texels[layer * LAYER_TEXELS..][..FINEST_TEXELS];
+        texels.iter().filter(|t| t[3] > 0.5).count() as f32 / FINEST_TEXELS as f32
+    }
+
+    /// Mean detail of the whole `layer`, and its weight.
+    pub fn mean(&self, layer: usize) -> [f32; 4] {
+        self.texels[(layer + 1) * LAYER_TEXELS - 1]
+    }
+
+    fn fill_stale(&mut self) {
+        for layer in 0..LAYERS {
+            if std::mem::take(&mut self.stale[layer]) {
+                let range = layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS;
+                fill(&self.texels[range.clone()], &mut self.filled[range]);
+            }
+        }
     }
 
     /// Remembers a picture. `rgb` and `paint` are interleaved sRGB, 3 values a pixel; `weight` is a
@@ -127,12 +154,7 @@ impl Exemplars {
         rgb: &mut [f32],
         confidence: &mut [f32],
     ) {
-        for layer in 0..LAYERS {
-            if std::mem::take(&mut self.stale[layer]) {
-                let range = layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS;
-                fill(&self.texels[range.clone()], &mut self.filled[range]);
-            }
-        }
+        self.fill_stale();
         for pixel in 0..maps.width * maps.height {
             let layer = usize::from(maps.layer[pixel]);
             let (paint, out) =
@@ -168,6 +190,26 @@ fn level_of(footprint: f32) -> (usize, f32) {
 
 fn detail(rgb: &[f32], paint: &[f32]) -> [f32; 3] {
     std::array::from_fn(|c| ((rgb[c] + DARK) / (paint[c] + DARK)).ln().clamp(-2.0, 2.0))
+}
+
+/// Makes `level` of a layer out of the level below it.
+fn coarsen(texels: &mut [[f32; 4]], level: usize) {
+    let side = SIZE >> level;
+    for v in 0..side {
+        for u in 0..side {
+            let below = |du: usize, dv: usize| {
+                texels[LEVEL_OFFSET[level - 1] + (2 * v + dv) * 2 * side + 2 * u + du]
+            };
+            let four = [below(0, 0), below(1, 0), below(0, 1), below(1, 1)];
+            let sum: f32 = four.iter().map(|t| t[3]).sum();
+            let mut mean = [0.0; 4];
+            if sum > 0.0 {
+                mean = std::array::from_fn(|c| four.iter().map(|t| t[c] * t[3]).sum::<f32>() / sum);
+                mean[3] = four.iter().map(|t| t[3]).fold(0.0, f32::max);
+            }
+            texels[LEVEL_OFFSET[level] + v * side + u] = mean;
+        }
+    }
 }
 
 /// From coarse to fine: a texel's own mean by its confidence, else what the level above says.
@@ -286,10 +328,37 @@ mod tests {
 
     #[test]
     fn damaged_texels_are_refused() {
-        assert!(Exemplars::from_texels(vec![[0.0; 4]; 3]).is_none());
-        let mut texels = vec![[0.0; 4]; LAYERS * LAYER_TEXELS];
-        assert!(Exemplars::from_texels(texels.clone()).is_some());
+        assert!(Exemplars::from_finest(&[[0.0; 4]; 3]).is_none());
+        let mut texels = vec![[0.0; 4]; LAYERS * FINEST_TEXELS];
+        assert!(Exemplars::from_finest(&texels).is_some());
         texels[5][1] = f32::NAN;
-        assert!(Exemplars::from_texels(texels).is_none());
+        assert!(Exemplars::from_finest(&texels).is_none());
+    }
+
+    #[test]
+    fn the_finest_level_alone_brings_all_levels_back() {
+        let seen = maps(SIZE, 6, 0.5 / SIZE as f32);
+        let mut exemplars = Exemplars::new();
+        for _ in 0..40 {
+            exemplars.write(&seen, &stripes(SIZE), &[0.5; 3 * SIZE], |_| 1.0);
+        }
+        let finest: Vec<[f32; 4]> = (0..LAYERS)
+            .flat_map(|layer| exemplars.filled(layer, 0).to_vec())
+            .map(|[r, g, b, confidence]| [r, g, b, 8.0 * confidence])
+            .collect();
+        let mut again = Exemplars::from_finest(&finest).unwrap();
+        for footprint in [0.5 / SIZE as f32, 4.0 / SIZE as f32, 1.0] {
+            let view = maps(SIZE, 6, footprint);
+            let read = |from: &mut Exemplars| {
+                let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![0.0; SIZE]);
+                from.read(&view, &[0.5; 3 * SIZE], &mut rgb, &mut confidence);
+                rgb
+            };
+            let (before, after) = (read(&mut exemplars), read(&mut again));
+            for (a, b) in before.iter().zip(&after) {
+                assert!((a - b).abs() < 0.03, "{a} {b} at footprint {footprint}");
+            }
+        }
+        assert_eq!(again.mean(8), [0.0; 4]);
     }
 }

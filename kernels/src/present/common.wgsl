@@ -32,6 +32,13 @@ struct View {
     horizon_rgb: vec4<f32>,
 }
 
+const KIND_BOX: u32 = 0u;
+const KIND_BALL: u32 = 1u;
+const KIND_CYLINDER: u32 = 2u;
+const KIND_CAPSULE: u32 = 3u;
+const KIND_CONE: u32 = 4u;
+const KIND_MESH: u32 = 5u;
+
 // The first body of the table is the sky.
 struct Body {
     world_from_body: array<vec4<f32>, 3>,

@@ -21,9 +21,6 @@ struct Seen {
     @builtin(frag_depth) depth: f32,
 }
 
-const KIND_BALL: u32 = 1u;
-const KIND_CYLINDER: u32 = 2u;
-const KIND_CAPSULE: u32 = 3u;
 const MISS: vec2<f32> = vec2(1e30, -1e30);
 
 fn rotated(body: u32, v: vec3<f32>) -> vec3<f32> {

@@ -82,8 +82,8 @@ pub struct BodyWords {
     pub albedo: Vec3,
 }
 
-/// [`BodyWords::kind`] of what is drawn as triangles: boxes and meshes.
-pub const KIND_FLAT: u32 = 0;
+/// [`BodyWords::kind`] of a box.
+pub const KIND_BOX: u32 = 0;
 /// [`BodyWords::kind`] of a ball.
 pub const KIND_BALL: u32 = 1;
 /// [`BodyWords::kind`] of a cylinder.
@@ -93,6 +93,9 @@ pub const KIND_CAPSULE: u32 = 3;
 /// [`BodyWords::kind`] of a cone.
 pub const KIND_CONE: u32 = 4;
 
+/// [`BodyWords::kind`] of a triangle mesh.
+pub const KIND_MESH: u32 = 5;
+
 impl BodyWords {
     /// 32-bit words of `struct Body`.
     pub const WORDS: usize = 24;
@@ -101,7 +104,7 @@ impl BodyWords {
     pub const SKY: Self = Self {
         world_from_body: Pose::IDENTITY,
         half_extents_m: Vec3::ZERO,
-        kind: KIND_FLAT,
+        kind: KIND_BOX,
         material: 255,
         albedo: Vec3::ONE,
     };
@@ -109,7 +112,8 @@ impl BodyWords {
     /// Kind and half extents of a shape, as the shader draws it.
     pub fn measures(shape: &Shape) -> (u32, Vec3) {
         let kind = match shape {
-            Shape::Cuboid { .. } | Shape::Mesh(_) => KIND_FLAT,
+            Shape::Cuboid { .. } => KIND_BOX,
+            Shape::Mesh(_) => KIND_MESH,
             Shape::Ball { .. } => KIND_BALL,
             Shape::Cylinder { .. } => KIND_CYLINDER,
             Shape::Capsule { .. } => KIND_CAPSULE,

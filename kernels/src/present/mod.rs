@@ -4,15 +4,18 @@
 //! its body, and asks the newest neural frames where they saw that point (`present.wgsl`): the camera may have moved
 //! since, and so may the body. Around the place of then, source pixels answer that saw the same body, the same plane
 //! and the same side of an edge, weighted by a spatial kernel: a joint bilateral upsample (Kopf et al. 2007) whose
-//! guide is exact. What no frame saw is painted, in colours that the model itself gave the body.
+//! guide is exact. What no frame saw is painted, in colours that the model itself gave the body. Last, [`detail`] puts
+//! the texture of the material on that is finer than the frames' pixels.
 //!
 //! [`guide`] packs a frame for the pass, [`layout`] holds what the shaders read, word by word, and [`reference`] is
 //! the same pass in plain Rust.
 
+pub mod detail;
 pub mod guide;
 pub mod layout;
 pub mod reference;
 
+pub use detail::Detail;
 pub use guide::FrameGuide;
 pub use layout::{BodyWords, Carry, Light, ViewWords};
 
@@ -36,6 +39,7 @@ pub const GBUFFER_WGSL: &str = concat!(include_str!("common.wgsl"), include_str!
 pub const PRESENT_WGSL: &str = concat!(
     include_str!("common.wgsl"),
     include_str!("upsample.wgsl"),
+    include_str!("detail.wgsl"),
     include_str!("present.wgsl")
 );
 

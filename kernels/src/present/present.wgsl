@@ -78,8 +78,9 @@ fn carried(position: vec2<f32>) -> vec3<f32> {
     let ray = ray_of(slope_at(position));
     var point = vec4(ray, 0.0);
     var normal = vec3(0.0);
+    var depth_m = 0.0;
     if (body != 0u) {
-        let depth_m = view.near_m / textureLoad(gbuffer_depth, pixel, 0);
+        depth_m = view.near_m / textureLoad(gbuffer_depth, pixel, 0);
         point = vec4(view.eye + ray * depth_m, 1.0);
         normal = from_octahedral(unpack2x16snorm(words.x));
     }
@@ -94,9 +95,14 @@ fn carried(position: vec2<f32>) -> vec3<f32> {
         open *= 1.0 - found.a;
     }
     if (open > 0.01) {
-        return rgb + open * srgb_from_linear(paint(body, point, normal));
+        rgb += open * srgb_from_linear(paint(body, point, normal));
+    } else {
+        rgb /= 1.0 - open;
     }
-    return rgb / (1.0 - open);
+    if (view.fill != FILL_GUIDED || body == 0u) {
+        return rgb;
+    }
+    return dressed(rgb, open, body, point.xyz, normal, depth_m);
 }
 
 @fragment

@@ -2,6 +2,7 @@
 
 use glam::{Vec2, Vec3, Vec4};
 
+use super::detail::{COARSE_PIXELS, Detail, Place};
 use super::guide::{FrameGuide, INTERIOR, PURE, SKY_OBJECT, unpack_normal};
 use super::layout::{Carry, Light, UNKNOWN_OBJECT, border_px};
 use super::{FRAMES, Fill};
@@ -41,6 +42,8 @@ pub struct Display<'a> {
     pub light: &'a Light,
     /// How to fill it.
     pub fill: Fill,
+    /// Texture for [`Fill::Guided`].
+    pub detail: Option<&'a Detail>,
 }
 
 /// Fills the display: interleaved sRGB, 0 to 1. `frames` are newest first, all of one size; at most [`FRAMES`] count.
@@ -126,10 +129,33 @@ impl Pass<'_> {
             rgb += open * known * colour;
             open *= 1.0 - known;
         }
-        if open > 0.01 {
+        let rgb = if open > 0.01 {
             rgb + open * srgb_from_linear(self.paint(body, point, normal))
         } else {
             rgb / (1.0 - open)
+        };
+        match self.display.detail {
+            Some(detail) if self.display.fill == Fill::Guided => {
+                detail.dress(rgb, &self.place(pixel, open, ray.length()))
+            }
+            _ => rgb,
+        }
+    }
+
+    /// What texture to put on `pixel`, whose ray is `ray_m` long for each metre of depth.
+    fn place(&self, pixel: usize, open: f32, ray_m: f32) -> Place {
+        let Display { maps, camera, light, .. } = self.display;
+        let pixel_slope = 2.0 * (0.5 * camera.vertical_fov_rad).tan() / maps.height as f32;
+        let frame = self.frames.first();
+        let frame_pixels = frame.map_or(1.0, |f| f.guide.place_from_slope().0.y.abs().max(1.0));
+        let footprint = maps.footprint[pixel];
+        Place {
+            layer: maps.layer[pixel],
+            uv: maps.uv[pixel],
+            footprint,
+            coarse_footprint: footprint * COARSE_PIXELS / (frame_pixels * pixel_slope),
+            open,
+            clear: (-light.fog_per_m * maps.depth_m[pixel] * ray_m).exp(),
         }
     }
 

@@ -211,7 +211,8 @@ impl TexelMemory {
                     });
                     let (rgb, paint) = (three(rgb, pixel), three(paint, pixel));
                     if rgb.iter().all(|v| v.is_finite()) {
-                        self.write_coarse(body, &surfel, &look(rgb, paint), weight, &mut at_hand);
+                        let look = look(rgb, paint);
+                        self.write_coarse(body, &surfel, (x, y), &look, weight, &mut at_hand);
                     }
                 }
             }
@@ -231,7 +232,7 @@ impl TexelMemory {
         look: impl Fn(Vec2) -> Option<(Look, f32)>,
     ) {
         let now = self.frame;
-        let (level, _) = surfel.level();
+        let level = surfel.whole_level();
         let [i0, j0] = surfel.at(level).map(|c| (c - 0.5).floor() as i32);
         let slab = surfel.slab(level);
         for (i, j) in [(i0, j0), (i0 + 1, j0), (i0, j0 + 1), (i0 + 1, j0 + 1)] {
@@ -263,12 +264,14 @@ impl TexelMemory {
         &mut self,
         body: &Body<'_>,
         surfel: &Surfel,
+        (x, y): (usize, usize),
         look: &Look,
         weight: f32,
         at_hand: &mut AtHand,
     ) {
         let now = self.frame;
-        for level in surfel.level().0 + 1..LEVELS {
+        let own = surfel.whole_level();
+        for level in (own + 1..LEVELS).take_while(|level| Surfel::writes(level - own, x, y)) {
             let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
             let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
             let slab = surfel.slab(level);
@@ -325,6 +328,32 @@ impl TexelMemory {
         }
         self.slots = slots;
         stats
+    }
+
+    /// When each pixel's place was last written, in frames of the memory ([`Self::frame`]); `None` for the sky and for
+    /// what was never seen. Looks at texels of two to eight pixels, so that the pixels around count, too.
+    pub fn last_seen(
+        &self,
+        scene: &Scene,
+        camera: &CameraPose,
+        maps: &ShadowMaps,
+    ) -> Vec<Option<u32>> {
+        let frame = Frame::new(&self.slots, scene, camera, maps);
+        let seen = |pixel: usize| {
+            let (body, surfel) = frame.surfel(pixel % maps.width, pixel / maps.width)?;
+            let own = surfel.whole_level();
+            let at = |level: usize| {
+                let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
+                let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
+                let (chart, slab) = (surfel.chart.index(), surfel.slab(level));
+                let page = self.pages.find(Key::new(body.object, chart, level, u, v, slab))?;
+                let inside = |i: i32| i.rem_euclid(PAGE as i32) as usize;
+                let texel = self.pages.texel(page, inside(i), inside(j));
+                (texel.weight > 0.0).then_some(texel.frame)
+            };
+            (own + 1..(own + 3).min(LEVELS)).filter_map(at).max()
+        };
+        (0..maps.width * maps.height).map(seen).collect()
     }
 
     #[inline]

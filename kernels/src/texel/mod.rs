@@ -45,8 +45,6 @@ pub const TEXEL_BYTES: usize = size_of::<Texel>();
 
 /// Keeps ratios of dark pixels finite; sRGB units.
 const DARK: f32 = 0.04;
-/// Texels are at most this share of a pixel wide: a picture that is cut into texels and read again loses less.
-const PIXEL_SHARE: f32 = 0.7;
 /// Slabs of a mesh are so many texels thick.
 const SLAB_TEXELS: f32 = 4.0;
 /// A surface seen more from the side than this is taken as seen so: cosine.
@@ -157,7 +155,7 @@ struct Surfel {
     mesh: bool,
     distance_m: f32,
     facing: f32,
-    /// Edge of a square of [`PIXEL_SHARE`] of the pixel's extent on the surface, metres.
+    /// Edge of a square as large as the pixel on the surface, metres.
     footprint_m: f32,
 }
 
@@ -181,7 +179,7 @@ impl Surfel {
             mesh: matches!(shape, Shape::Mesh(_)),
             distance_m: depth_m * length,
             facing,
-            footprint_m: PIXEL_SHARE * depth_m * pixel_m / facing.sqrt(),
+            footprint_m: depth_m * pixel_m / facing.sqrt(),
         }
     }
 
@@ -190,6 +188,14 @@ impl Surfel {
     fn level(&self) -> (usize, f32) {
         let level = (self.footprint_m / FINEST_M).max(1.0).log2().min((LEVELS - 1) as f32);
         (level as usize, level.fract())
+    }
+
+    /// [`Self::level`] without its fraction, and without a logarithm.
+    #[inline]
+    fn whole_level(&self) -> usize {
+        // The exponent of a float is the whole part of its logarithm.
+        let exponent = (self.footprint_m / FINEST_M).max(1.0).to_bits() >> 23;
+        (exponent as usize - 127).min(LEVELS - 1)
     }
 
     /// Coordinates on the chart in texels of `level`: texel (i, j) covers i to i + 1.
@@ -231,10 +237,18 @@ impl Surfel {
         trust * self.facing.sqrt()
     }
 
-    /// Share of a texel of `level` that the pixel covers, 1 at most.
+    /// Whether a pixel writes into a level so much coarser than its own. Texels of four pixels and more are written by
+    /// every fourth pixel, which is enough of them and saves most of the time.
+    #[inline]
+    fn writes(coarser: usize, x: usize, y: usize) -> bool {
+        coarser < 2 || (x & 1 == 0 && y & 1 == 0)
+    }
+
+    /// Share of a texel of `level` that the pixel speaks for, 1 at most.
     #[inline]
     fn share(&self, level: usize) -> f32 {
-        (self.footprint_m / (PIXEL_SHARE * texel_m(level))).powi(2).min(1.0)
+        let pixels = if level < self.whole_level() + 2 { 1.0 } else { 4.0 };
+        (pixels * (self.footprint_m / texel_m(level)).powi(2)).min(1.0)
     }
 }
 

@@ -208,6 +208,17 @@ impl Pages {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Texels of a level that were seen.
+    pub fn known(&self, level: usize) -> usize {
+        (0..self.heads.len() as u32)
+            .filter(|page| {
+                let head = &self.heads[*page as usize];
+                !head.free && head.key.level() == level
+            })
+            .map(|page| self.texels(page).iter().filter(|t| t.weight > 0.0).count())
+            .sum()
+    }
+
     /// All pages of an object, by their place.
     pub fn of(&self, object: u32) -> Vec<PageRecord> {
         let mut records: Vec<PageRecord> = self
@@ -249,12 +260,13 @@ impl Pages {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Frames since its last use, more for fine pages and for uncertain ones: a coarse page tells of a larger place.
+    /// Frames since its last use, more for fine pages and for uncertain ones: a coarse page tells of a larger place, and
+    /// what was looked at for long is worth keeping for long.
     fn uselessness(&self, page: u32, now: u32) -> f32 {
         let head = &self.heads[page as usize];
         let texels = self.texels(page);
         let confidence = texels.iter().map(Texel::confidence).sum::<f32>() / PAGE_TEXELS as f32;
         let age = now.wrapping_sub(head.used) as f32;
-        age * 0.5f32.powf(0.5 * head.key.level() as f32) / (0.1 + confidence)
+        age * 0.5f32.powf(0.5 * head.key.level() as f32) * (1.05 - confidence)
     }
 }

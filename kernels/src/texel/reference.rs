@@ -74,7 +74,8 @@ impl Texels {
                 distance_m: surfel.distance_m,
                 facing: surfel.facing,
             };
-            for level in level + 1..LEVELS {
+            let own = level;
+            for level in (own + 1..LEVELS).filter(|level| Surfel::writes(level - own, x, y)) {
                 let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
                 let key = (primitive.id, surfel.chart.index(), level, i, j, surfel.slab(level));
                 let texel = self.texels.entry(key).or_default();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::pages::{Key, PageRecord, Pages};
-use super::{PAGE_TEXELS, TEXEL_BYTES, same_place, same_shape};
+use super::{PAGE_TEXELS, TEXEL_BYTES, same_place, same_shape, texel_m};
 use crate::geometry::{Pose, Shape};
 use crate::raster::Scene;
 
@@ -164,6 +164,12 @@ impl TexelMemory {
     /// Pages that had to go for want of room, since the start.
     pub fn evicted(&self) -> u64 {
         self.pages.evicted
+    }
+
+    /// About how much surface is remembered at all, m²: the texels of half a metre.
+    pub fn seen_m2(&self) -> f32 {
+        const LEVEL: usize = 5;
+        self.pages.known(LEVEL) as f32 * texel_m(LEVEL).powi(2)
     }
 
     /// Bodies that are remembered.

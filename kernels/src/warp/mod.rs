@@ -142,6 +142,57 @@ pub fn warp_coverage(
     known
 }
 
+/// Which pixels of the picture `of` another one, `by`, shows as well, asked only at every `stride`th pixel.
+///
+/// Bodies may have moved between the two. The answers are for the same pixels as in [`warp_coverage`]. What `by` shows from
+/// more than twice as far does not count.
+pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
+    let stride = stride.max(1);
+    let by_camera_from_world = by.camera.world_from_camera.inverse();
+    let tan = (0.5 * by.camera.vertical_fov_rad).tan();
+    let size = Vec2::new(by.width as f32, by.height as f32);
+    let (scale, middle) = (Vec2::new(0.5, -0.5) * size.y / tan, 0.5 * size - 0.5);
+    let rays = Rays::new(&of.camera, of.width, of.height);
+    let mut bodies: HashMap<u64, Option<Pose>> = HashMap::new();
+    let mut known = Vec::with_capacity((of.width / stride + 1) * (of.height / stride + 1));
+    for y in (stride / 2..of.height).step_by(stride) {
+        for x in (stride / 2..of.width).step_by(stride) {
+            let pixel = y * of.width + x;
+            let (object, depth_m) = (of.object[pixel], of.depth_m[pixel]);
+            let ray = Vec3::new(rays.columns[x], rays.rows[y], -1.0);
+            let by_camera_from_camera = *bodies.entry(object).or_insert_with(|| {
+                let mut by_camera_from_world = by_camera_from_world;
+                if object != SKY_OBJECT {
+                    let (then, there) =
+                        (of.world_from_object.get(&object)?, by.world_from_object.get(&object)?);
+                    by_camera_from_world =
+                        by_camera_from_world.compose(&there.compose(&then.inverse()));
+                }
+                Some(by_camera_from_world.compose(&of.camera.world_from_camera))
+            });
+            known.push(by_camera_from_camera.is_some_and(|pose| {
+                let point = if object == SKY_OBJECT {
+                    pose.rotation * ray
+                } else {
+                    pose.transform_point(ray * depth_m)
+                };
+                let place = Vec2::new(point.x, point.y) / -point.z * scale + middle;
+                let nearest = place.round();
+                let inside =
+                    point.z < -1e-3 && nearest.cmpge(Vec2::ZERO).all() && nearest.cmplt(size).all();
+                if !inside {
+                    return false;
+                }
+                let tap = nearest.y as usize * by.width + nearest.x as usize;
+                let near = (by.depth_m[tap] + point.z).abs() < (0.06 * -point.z).max(0.1);
+                by.object[tap] == object
+                    && (object == SKY_OBJECT || (near && -point.z < 2.0 * depth_m))
+            }));
+        }
+    }
+    known
+}
+
 /// `past_camera_from_camera` of everything that can be seen, each carried along with its body.
 struct Carries {
     /// By index of the primitive; `None` if the past did not know it.

@@ -116,6 +116,37 @@ proptest! {
 }
 
 #[test]
+fn views_share_what_both_show() {
+    let mut scene = with_floor(vec![
+        at(1, cuboid(0.5, 0.5, 0.5), Vec3::new(0.0, 0.5, 0.0)),
+        at(2, cuboid(8.0, 3.0, 0.2), Vec3::new(0.0, 3.0, -4.0)),
+    ]);
+    let past = |scene: &Scene, from: Vec3, to: Vec3| {
+        let view = camera(from, to);
+        PastFrame::new(scene, &view, &drawn(scene, &view), noise())
+    };
+    let share = |of: &PastFrame, by: &PastFrame| {
+        let shared = shared_view(of, by, 4);
+        shared.iter().filter(|s| **s).count() as f32 / shared.len() as f32
+    };
+    let (eye, ahead) = (Vec3::new(0.0, 1.6, 4.0), Vec3::new(0.0, 1.0, 0.0));
+    let first = past(&scene, eye, ahead);
+    assert_eq!(share(&first, &first), 1.0);
+    assert_eq!(share(&first, &past(&scene, eye, Vec3::new(0.0, 1.0, 12.0))), 0.0);
+    let beside = past(&scene, eye + Vec3::X, ahead);
+    assert!(share(&first, &beside) > 0.7 && share(&first, &beside) < 1.0);
+    // The crate is recognised where it has gone.
+    scene.primitives[1].world_from_object.translation_m.x += 0.8;
+    let moved = past(&scene, eye, ahead);
+    let on_crate = |frame: &PastFrame| -> Vec<bool> {
+        let shared = shared_view(frame, &moved, 1);
+        (0..shared.len()).filter(|p| frame.object[*p] == 1).map(|p| shared[p]).collect()
+    };
+    let kept = on_crate(&first);
+    assert!(kept.iter().filter(|k| **k).count() * 10 > kept.len() * 7);
+}
+
+#[test]
 fn a_warped_picture_is_the_picture_of_the_new_view() {
     let crates = (0..6)
         .map(|i| at(i, cuboid(0.4, 0.5, 0.4), Vec3::new(i as f32 - 2.5, 0.5, -0.7 * i as f32)));

@@ -76,6 +76,8 @@ pub(super) fn find(ink: &Mask, stroke_px: f32, gap_px: f32) -> Bars {
 struct Found {
     bar: Bar,
     slope: f32,
+    /// Where the slope crosses the bar's middle.
+    centre: f32,
     gaps: Vec<(f32, f32)>,
 }
 
@@ -122,17 +124,32 @@ fn along_rows(ink: &Mask, stroke_px: f32, gap_px: f32) -> (Vec<Found>, Mask) {
             }
         }
     }
-    let mut found = Vec::new();
-    let mut used = vec![false; pieces.len() + 1];
+    let mut found: Vec<Found> = Vec::new();
+    let mut bar_of = vec![None; pieces.len() + 1];
     for (index, (piece, columns)) in pieces.iter().zip(&columns).enumerate() {
         if let Some(bar) = fit(piece.min.0 as f32, columns, stroke_px) {
-            used[index + 1] = true;
+            bar_of[index + 1] = Some(found.len());
             found.push(bar);
         }
     }
+    // What hangs together with a bar and leaves it is something else.
     let mut explained = Raster::new(ink.width, ink.height, false);
-    for i in 0..ink.data.len() {
-        explained.data[i] = ink.data[i] && used[labels.data[i] as usize];
+    for y in 0..ink.height {
+        for x in 0..ink.width {
+            let i = y * ink.width + x;
+            if ink.data[i]
+                && let Some(one) = bar_of[labels.data[i] as usize].and_then(|k| found.get(k))
+            {
+                let line = one.bar.middle + one.slope * (x as f32 + 0.5 - one.centre);
+                let off = y as f32 + 0.5 - line;
+                let half = 0.5 * one.bar.thick;
+                let band = half + 0.9 * stroke_px + 1.5;
+                // In solid ground ink goes on beyond the band: that is not the bar's.
+                let beyond = line + (band + 2.0) * off.signum();
+                let is_solid = || ink.get(x as i32, beyond.floor() as i32) == Some(true);
+                explained.data[i] = off.abs() <= half || (off.abs() <= band && !is_solid());
+            }
+        }
     }
     (found, explained)
 }
@@ -197,7 +214,7 @@ fn fit(start: f32, columns: &[Column], stroke_px: f32) -> Option<Found> {
         middle: mean_y,
         thick: thick.max(1.0),
     };
-    Some(Found { bar, slope, gaps })
+    Some(Found { bar, slope, centre: start + mean_x, gaps })
 }
 
 /// Each place is set if one within `reach` above or below is.

@@ -62,16 +62,26 @@ pub(super) fn noise(page: &RgbImage) -> f32 {
 /// How much darker than paper the drawing's strokes are; 0 on an empty page.
 pub(super) fn level(page: &RgbImage, noise: f32) -> f32 {
     let least = LEAST_INK.max(6.0 * noise);
-    let dark: Vec<f32> = page
-        .pixels()
-        .filter(|pixel| !is_coloured(pixel.0, noise))
-        .map(|pixel| darkness(pixel.0))
-        .filter(|d| *d > least)
-        .collect();
-    // Lines of paper are many and light: the darker part of what is dark is ink.
-    let middle = quantile(&dark, 0.5).unwrap_or(0.0);
-    let darker: Vec<f32> = dark.into_iter().filter(|d| *d >= middle).collect();
-    quantile(&darker, 0.6).unwrap_or(0.0)
+    let (width, height) = page.dimensions();
+    // At the border of a page desk may show.
+    let edge = width.max(height) / 64;
+    let inside = |x: u32, y: u32| {
+        (edge..width.saturating_sub(edge)).contains(&x)
+            && (edge..height.saturating_sub(edge)).contains(&y)
+    };
+    let (mut dark, mut coloured) = (Vec::new(), Vec::new());
+    for (x, y, pixel) in page.enumerate_pixels() {
+        let d = darkness(pixel.0);
+        if d > least && inside(x, y) {
+            if is_coloured(pixel.0, noise) { coloured.push(d) } else { dark.push(d) }
+        }
+    }
+    // Drawn with a coloured pen, only soft edges are grey.
+    if 6 * dark.len() < coloured.len() {
+        dark = coloured;
+    }
+    // Lines of paper and soft edges are many and light: ink is the darkest.
+    0.9 * quantile(&dark, 0.95).unwrap_or(0.0)
 }
 
 fn is_coloured(c: [u8; 3], noise: f32) -> bool {
@@ -145,7 +155,8 @@ pub(super) fn part(page: &RgbImage, legend: &Legend, noise: f32, rim: Option<&Ma
     let paper =
         dark.data.iter().zip(&coloured.data).filter(|(d, c)| **d < low.max(25.0) && !**c).count()
             as f32;
-    let strong = dark.data.iter().filter(|d| **d > 0.6 * level).count() as f32;
+    let strong = dark.data.iter().zip(&coloured.data).filter(|(d, c)| **d > 0.6 * level && !**c);
+    let strong = strong.count() as f32;
     let colours = coloured.count() as f32;
     let shade = dark.map(|d| (PAPER - d).clamp(0.0, 255.0) as u8);
     Ink {

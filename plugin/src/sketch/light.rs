@@ -15,8 +15,12 @@ pub(super) fn is_light_on_dark(picture: &RgbImage) -> bool {
     let (width, height) = (small.width() as usize, small.height() as usize);
     let values: Vec<f32> = small.pixels().map(|pixel| lightness(pixel.0)).collect();
     let threshold = otsu(&values);
+    // Marks tell nothing; on a blueprint all is coloured.
+    let chromas: Vec<f32> =
+        small.pixels().map(|pixel| f32::from(super::colour::chroma(pixel.0))).collect();
+    let usual = quantile(&chromas, 0.5).unwrap_or(0.0);
     let is_grey: Vec<bool> =
-        small.pixels().map(|pixel| super::colour::chroma(pixel.0) < 60).collect();
+        chromas.iter().map(|chroma| *chroma < 60.0_f32.max(1.5 * usual)).collect();
     let group = |is_dark: bool| -> Mask {
         let data = values.iter().zip(&is_grey);
         let data = data.map(|(v, grey)| *grey && (*v < threshold) == is_dark).collect();

@@ -9,25 +9,30 @@
 //! | [`error`] | refusals and warnings, with their places |
 
 mod bars;
+mod clean;
 mod colour;
 pub mod decode;
 mod drawn;
 pub mod error;
 mod grid;
 mod ink;
+mod lay;
 pub mod legend;
 mod light;
+mod marks;
 mod page;
 mod paper;
 pub mod plan;
 mod raster;
 mod read;
+mod repair;
 mod rooms;
 mod scale;
 mod settle;
 pub mod specimen;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::fmt;
 use std::path::Path;

@@ -23,7 +23,9 @@ pub(super) fn find(picture: &RgbImage) -> Option<[Vec2; 4]> {
     let pale = channel(&small, |[r, g, b]| r.min(g).min(b));
     let ink = luma.data.iter().copied().fold(f32::INFINITY, f32::min);
     let mut best: Option<(f32, [Vec2; 4])> = None;
-    for values in [&luma, &pale] {
+    // Under uneven light a desk near the lamp is as bright as paper far from it.
+    let even = without_trend(&luma);
+    for values in [&luma, &pale, &even] {
         let low = values.data.iter().copied().fold(f32::INFINITY, f32::min);
         let high = values.data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         if high - low < 24.0 {
@@ -45,6 +47,22 @@ pub(super) fn find(picture: &RgbImage) -> Option<[Vec2; 4]> {
 fn channel(picture: &RgbImage, value: impl Fn([f32; 3]) -> f32) -> Raster<f32> {
     let data = picture.pixels().map(|pixel| value(pixel.0.map(f32::from))).collect();
     Raster { width: picture.width() as usize, height: picture.height() as usize, data }
+}
+
+/// Brightness without the plane that fits its logarithm best, on the same scale.
+fn without_trend(luma: &Raster<f32>) -> Raster<f32> {
+    let centre = 0.5 * Vec2::new(luma.width as f32, luma.height as f32);
+    let place = |i: usize| Vec2::new((i % luma.width) as f32, (i / luma.width) as f32) - centre;
+    let logs: Vec<f32> = luma.data.iter().map(|value| value.max(4.0).ln()).collect();
+    let mean = logs.iter().sum::<f32>() / logs.len().max(1) as f32;
+    // On a whole rectangle the two directions are independent.
+    let (slope, spread) =
+        logs.iter().enumerate().fold((Vec2::ZERO, Vec2::ZERO), |(a, b), (i, log)| {
+            (a + place(i) * (log - mean), b + place(i) * place(i))
+        });
+    let slope = slope / spread.max(Vec2::splat(1e-3));
+    let data = logs.iter().enumerate().map(|(i, log)| (log - slope.dot(place(i))).exp()).collect();
+    Raster { width: luma.width, height: luma.height, data }
 }
 
 /// A bright sheet with four straight sides and something darker all around it.
@@ -82,6 +100,9 @@ fn sheet(
     }
     let hull = hull(&filled);
     let corners = largest_quad(&hull)?;
+    if !is_page_shaped(&corners) {
+        return None;
+    }
     let area = quad_area(&corners);
     let share = area / pixels;
     if !(LEAST_SHARE..0.98).contains(&share) {
@@ -122,6 +143,18 @@ fn without_border(set: &Mask) -> Mask {
     let (labels, _) = mask_components(&wide, false);
     let outside = labels.get(0, 0);
     Raster::from_fn(set.width, set.height, |x, y| labels.get(x as i32 + 1, y as i32 + 1) == outside)
+}
+
+/// Whether four corners may be a sheet's, seen by a camera that is held as one does.
+fn is_page_shaped(corners: &[Vec2; 4]) -> bool {
+    const MOST_COSINE: f32 = 0.6;
+    const MOST_RATIO: f32 = 2.2;
+    (0..4).all(|i| {
+        let (here, next, last) = (corners[i], corners[(i + 1) % 4], corners[(i + 3) % 4]);
+        let opposite = corners[(i + 2) % 4].distance(last);
+        let cosine = (next - here).normalize_or_zero().dot((last - here).normalize_or_zero());
+        cosine.abs() < MOST_COSINE && here.distance(next) < MOST_RATIO * opposite
+    })
 }
 
 fn is_straight(corners: &[Vec2; 4]) -> bool {

@@ -69,7 +69,11 @@ impl Draft {
             let text = "no walls found: draw them as dark strokes on light paper";
             return Err(self.refuse(RefusalReason::NoWalls, None, text, page));
         }
-        self.leave_outside(legend);
+        let is_closed = self.leave_outside(legend);
+        if !is_closed && self.spawns_m.is_empty() && self.goals_m.is_empty() {
+            let text = "no wall encloses a floor, and no spawn is drawn: close the outer wall, or mark the spawn green";
+            return Err(self.refuse(RefusalReason::NoFloor, None, text, page));
+        }
         self.place_bodies();
         let stand = self.standing_room();
         if !stand.data.iter().any(|free| *free) {
@@ -87,14 +91,17 @@ impl Draft {
         Ok((self.plan, self.warnings))
     }
 
-    /// Floor that is open to the border lies outside, unless the level is there.
-    fn leave_outside(&mut self, legend: &Legend) {
+    /// Floor that is open to the border lies outside, unless the level is there. Gives whether walls enclose a floor.
+    fn leave_outside(&mut self, legend: &Legend) -> bool {
         let plan = &self.plan;
         let (width, height) = (plan.width, plan.height);
         // One more cell all around joins what is open on several sides.
+        let gates = rooms::doorways(plan);
         let solid = Raster::from_fn(width + 2, height + 2, |x, y| {
-            let kind = plan.cell(x as i32 - 1, y as i32 - 1).kind;
-            kind == CellKind::Wall || kind == CellKind::Door
+            let (x, y) = (x as i32 - 1, y as i32 - 1);
+            let kind = plan.cell(x, y).kind;
+            let is_gate = gates.get(x, y) == Some(true);
+            kind == CellKind::Wall || kind == CellKind::Door || is_gate
         });
         let outside = open_to_border(&solid, 0.5 * WIDEST_GATE_M / plan.cell_m);
         let is_outside = |x: i32, y: i32| outside.get(x + 1, y + 1).unwrap_or(true);
@@ -116,7 +123,7 @@ impl Draft {
         if !is_closed || spawn_is_outside {
             let text = "no outer wall encloses the level: it ends where the drawing ends";
             self.warn(WarningKind::LeftOut, None, text);
-            return;
+            return is_closed;
         }
         let mut left_out = None;
         for (i, cell) in self.plan.cells.iter_mut().enumerate() {
@@ -135,6 +142,7 @@ impl Draft {
             self.warn(WarningKind::LeftOut, Some(self.plan.centre_m(x, y)), text);
         }
         self.trim();
+        true
     }
 
     /// Walls that border on no floor are writing, a frame, a scale: not part of the level.

@@ -196,3 +196,85 @@ fn damaged_files_and_random_pictures_never_panic() {
         }
     }
 }
+
+#[test]
+fn a_jpeg_in_printing_colours_is_decoded() {
+    // Sixteen by sixteen pixels of cyan, magenta, yellow and black, all coefficients zero.
+    let segment = |marker: u8, body: &[u8]| {
+        let length = (body.len() as u16 + 2).to_be_bytes();
+        [&[0xff, marker], length.as_slice(), body].concat()
+    };
+    let table = |class: u8| [&[class, 1], [0; 15].as_slice(), &[0]].concat();
+    let components =
+        |bytes: &[u8]| (1..=4).flat_map(|c| [&[c], bytes].concat()).collect::<Vec<u8>>();
+    let frame = [&[8, 0, 16, 0, 16, 4], components(&[0x11, 0]).as_slice()].concat();
+    let scan = [&[4], components(&[0]).as_slice(), &[0, 63, 0]].concat();
+    let file = [
+        vec![0xff, 0xd8],
+        segment(0xee, b"Adobe\0\x64\0\0\0\0\0"),
+        segment(0xdb, &[&[0], [1; 64].as_slice()].concat()),
+        segment(0xc0, &frame),
+        segment(0xc4, &table(0x00)),
+        segment(0xc4, &table(0x10)),
+        segment(0xda, &scan),
+        vec![0; 8],
+        vec![0xff, 0xd9],
+    ];
+    refused(&file.concat(), &["one colour"]);
+}
+
+/// Lines 4 pixels wide on paper.
+fn strokes(lines: &[[i32; 4]], paper: [u8; 3], ink: [u8; 3]) -> RgbImage {
+    RgbImage::from_fn(600, 440, |x, y| {
+        let (x, y) = (x as i32, y as i32);
+        let on = |[x0, y0, x1, y1]: &[i32; 4]| {
+            (x0 - 2..x1 + 2).contains(&x) && (y0 - 2..y1 + 2).contains(&y)
+        };
+        Rgb(if lines.iter().any(on) { ink } else { paper })
+    })
+}
+
+/// Two rooms of 240 by 280 pixels, a doorway of 36 between their lines' ends.
+const ROOMS: [[i32; 4]; 6] = [
+    [60, 60, 540, 60],
+    [60, 340, 540, 340],
+    [60, 60, 60, 340],
+    [540, 60, 540, 340],
+    [300, 60, 300, 160],
+    [300, 200, 300, 340],
+];
+
+#[test]
+fn the_scale_comes_from_a_bar_or_else_from_the_doorways() {
+    let hand_drawn = SketchOptions { mode: Some(Mode::HandDrawn), ..SketchOptions::default() };
+    let read = |lines: &[[i32; 4]]| {
+        read_sketch(&png(strokes(lines, [250; 3], [20; 3])), &hand_drawn).unwrap()
+    };
+    let by_door = read(&ROOMS);
+    assert!(
+        (by_door.page.pixels_per_metre - 36.0).abs() < 2.0,
+        "{}",
+        by_door.page.pixels_per_metre
+    );
+    assert!(by_door.warnings.iter().any(|w| w.kind == WarningKind::Scale));
+    let bar = [[100, 400, 300, 400], [100, 390, 100, 410], [300, 390, 300, 410]];
+    let by_bar = read(&[ROOMS.as_slice(), &bar].concat());
+    // Five metres.
+    assert!((by_bar.page.pixels_per_metre - 40.0).abs() < 1.0, "{}", by_bar.page.pixels_per_metre);
+    assert!(by_bar.warnings.iter().all(|w| w.kind != WarningKind::Scale));
+    assert_eq!((by_bar.plan.rooms, by_door.plan.rooms), (2, 2));
+}
+
+#[test]
+fn blueprints_and_coloured_pens_are_drawings_too() {
+    let options = SketchOptions {
+        mode: Some(Mode::HandDrawn),
+        metres_per_pixel: Some(0.025),
+        ..SketchOptions::default()
+    };
+    for (paper, ink) in [([25, 60, 130], [245; 3]), ([30; 3], [230; 3]), ([250; 3], [30, 60, 160])]
+    {
+        let reading = read_sketch(&png(strokes(&ROOMS, paper, ink)), &options).unwrap();
+        assert_eq!(reading.plan.rooms, 2, "{ink:?} on {paper:?}");
+    }
+}

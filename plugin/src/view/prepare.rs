@@ -3,7 +3,8 @@
 use bevy::prelude::*;
 use bevy::render::camera::ExtractedCamera;
 use bevy::render::render_resource::binding_types::{
-    storage_buffer_read_only_sized, texture_2d, texture_depth_2d, uniform_buffer_sized,
+    sampler, storage_buffer_read_only_sized, texture_2d, texture_2d_array, texture_depth_2d,
+    uniform_buffer_sized,
 };
 use bevy::render::render_resource::*;
 use bevy::render::renderer::{RenderDevice, RenderQueue};
@@ -11,6 +12,7 @@ use bevy::render::view::ViewTarget;
 use reverie_kernels::present::PRESENT_WGSL;
 
 use super::ViewReady;
+use super::detail::GpuDetail;
 use super::extract::ViewPicture;
 use super::frames::Frames;
 use super::latch::{GrowingBuffer, Latched};
@@ -39,6 +41,7 @@ pub struct GpuView {
     pub(super) present_group: Option<BindGroup>,
     pub(super) meshes: MeshPool,
     pub(super) frames: Frames,
+    pub(super) detail: GpuDetail,
     pub(super) latched: Option<Latched>,
     pub(super) view: GrowingBuffer,
     pub(super) bodies: GrowingBuffer,
@@ -47,7 +50,7 @@ pub struct GpuView {
 }
 
 impl GpuView {
-    fn new(device: &RenderDevice, size: UVec2) -> Self {
+    fn new(device: &RenderDevice, queue: &RenderQueue, size: UVec2) -> Self {
         let storage = |label| GrowingBuffer::new(device, label, BufferUsages::STORAGE);
         Self {
             textures: GBufferTextures::new(device, size),
@@ -56,6 +59,7 @@ impl GpuView {
             present_group: None,
             meshes: MeshPool::default(),
             frames: Frames::new(device),
+            detail: GpuDetail::new(device, queue),
             latched: None,
             view: GrowingBuffer::new(device, "neural_view", BufferUsages::UNIFORM),
             bodies: storage("neural_bodies"),
@@ -95,6 +99,8 @@ impl GpuView {
                     self.frames.guides.as_entire_binding(),
                     &self.textures.words,
                     &self.textures.depth,
+                    &self.detail.view,
+                    &self.detail.sampler,
                 )),
             ));
         }
@@ -124,6 +130,8 @@ pub(super) fn init_pipelines(
                 storage(),
                 texture_2d(TextureSampleType::Uint),
                 texture_depth_2d(),
+                texture_2d_array(TextureSampleType::Float { filterable: true }),
+                sampler(SamplerBindingType::Filtering),
             ),
         ),
     );
@@ -184,8 +192,9 @@ pub(super) fn prepare_views(
             continue;
         };
         let Some(mut gpu) = gpu else {
-            let mut gpu = GpuView::new(&device, size);
+            let mut gpu = GpuView::new(&device, &queue, size);
             gpu.frames.take(&device, &queue, picture);
+            gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));
             commands.entity(entity).insert(gpu);
             continue;
         };
@@ -194,6 +203,7 @@ pub(super) fn prepare_views(
             gpu.present_group = None;
         }
         gpu.frames.take(&device, &queue, picture);
+        gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));
         if std::mem::take(&mut gpu.frames.changed) {
             gpu.present_group = None;
         }

@@ -16,6 +16,8 @@ use bevy_reverie::recorder::{headless, prepare_to_step};
 use bevy_reverie::shadow::ShadowReader;
 use bevy_reverie::view::{Latched, LateLatch, PresentLog, Presented};
 use reverie_guard::ShadowSnapshot;
+use reverie_kernels::exemplar::{self, Exemplars, FINEST_TEXELS, LAYERS};
+use reverie_kernels::present::Detail;
 use reverie_kernels::present::reference::{Display, Frame, present};
 use reverie_kernels::present::{Fill, Light};
 use reverie_kernels::raster::{ShadowMaps, raster};
@@ -30,7 +32,7 @@ const SIZE: UVec2 = UVec2::new(256, 144);
 const MODEL_SIZE: UVec2 = UVec2::new(64, 36);
 
 /// Dreams only when it is let; paints each body in a colour of its own, with a texture of single pixels.
-struct Gated(Receiver<()>);
+struct Gated(Receiver<()>, Arc<Detail>);
 
 impl WorldModel for Gated {
     fn name(&self) -> &str {
@@ -60,6 +62,7 @@ impl WorldModel for Gated {
             rgba: Arc::new(rgba.collect()),
             snapshot: request.snapshot.clone(),
             shadow: None,
+            detail: Some(self.1.clone()),
             source: FrameSource::Model,
             times: StageTimes::default(),
             input_at: request.input_at,
@@ -184,6 +187,7 @@ impl Stage {
                 ..light
             },
             fill,
+            detail: frame.as_ref().and_then(|frame| frame.detail.as_deref()),
         };
         let frames: Vec<Frame<'_>> = frame
             .iter()
@@ -204,12 +208,24 @@ impl Stage {
     }
 }
 
+/// The same smooth waves on every material.
+fn waves() -> Detail {
+    let wave = |texel: usize| {
+        let turn =
+            |i: usize| (i as f32 + 0.5) / exemplar::SIZE as f32 * 4.0 * std::f32::consts::TAU;
+        let (u, v) = (texel % exemplar::SIZE, texel % FINEST_TEXELS / exemplar::SIZE);
+        [0.2 * turn(u).sin(), 0.2 * turn(v).cos(), 0.15 * turn(u + v).sin(), 100.0]
+    };
+    let finest: Vec<[f32; 4]> = (0..LAYERS * FINEST_TEXELS).map(wave).collect();
+    Detail::new(&mut Exemplars::from_finest(&finest).unwrap())
+}
+
 fn gated() -> (Sender<()>, NeuralModel) {
     let (gate, opened) = channel();
     let opened = Mutex::new(Some(opened));
     let build = move || -> Result<Box<dyn WorldModel>, ModelError> {
         let opened = opened.lock().unwrap().take().expect("built once");
-        Ok(Box::new(Gated(opened)))
+        Ok(Box::new(Gated(opened, Arc::new(waves()))))
     };
     (gate, NeuralModel::Custom(Arc::new(build)))
 }
@@ -260,8 +276,8 @@ fn difference(a: &[[u8; 3]], b: &[[u8; 3]]) -> (f32, f32) {
 #[track_caller]
 fn assert_same(what: &str, shown: &[[u8; 3]], expected: &[[u8; 3]]) {
     let (share, mean) = difference(shown, expected);
-    // An edge may be rounded to the other side.
-    assert!(share < 0.01 && mean < 0.6, "{what}: {:.2} % differ, mean {mean:.2}", 100.0 * share);
+    // An edge may be rounded to the other side, and a software renderer filters textures in whole bytes.
+    assert!(share < 0.01 && mean < 1.3, "{what}: {:.2} % differ, mean {mean:.2}", 100.0 * share);
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl WorldModel for Fake {
             rgba: Arc::new(self.rgba.repeat((width * height) as usize)),
             snapshot: request.snapshot.clone(),
             shadow: None,
+            detail: None,
             source: FrameSource::Model,
             times: StageTimes::default(),
             input_at: request.input_at,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use reverie_guard::ShadowSnapshot;
 use reverie_kernels::raster::{SKY, ShadowMaps};
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
@@ -11,6 +12,7 @@ use super::rows::PROMPT_FRAMES;
 use super::score::Truth;
 use crate::data::{DataError, Episode};
 use crate::request::{Action, DreamRequest};
+use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
 /// Least cosine between the normals of neighbours on one smooth surface: round pillars count, edges do not.
@@ -133,6 +135,16 @@ impl Clip {
         self.episode.header().frame_dt_s
     }
 
+    /// The shadow at episode frame `index`.
+    pub fn snapshot(&self, index: usize) -> ShadowSnapshot {
+        self.episode.snapshot(index)
+    }
+
+    /// Light and weather of episode frame `index`.
+    pub fn style(&self, index: usize) -> StyleWeights {
+        self.episode.style(index)
+    }
+
     /// What a game would ask for episode frame `index`.
     pub fn request(&self, index: usize) -> DreamRequest {
         DreamRequest {
@@ -229,10 +241,9 @@ pub fn at(frame: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use glam::{Quat, Vec3};
-    use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+    use reverie_guard::{Body, BodyKind, CameraPose, Pose, Shape};
 
     use super::*;
-    use crate::style::StyleWeights;
 
     fn cuboid(id: u64, half_extents_m: Vec3, at_m: Vec3) -> Body {
         Body {

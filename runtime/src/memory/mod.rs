@@ -135,6 +135,11 @@ impl SurfaceMemory {
         self.style = None;
     }
 
+    /// About how much surface is remembered at all, m².
+    pub fn seen_m2(&self) -> f32 {
+        self.texels.seen_m2()
+    }
+
     /// Size, hits and times.
     pub fn stats(&self) -> MemoryStats {
         let (texels, most_texels) = self.texels.texels();

@@ -174,3 +174,29 @@ fn whoever_looks_at_the_figures_does_not_wait() {
     assert_eq!((memory.confidence().width, memory.confidence().height), (WIDTH, HEIGHT));
     assert_eq!(memory.confidence().values[7], 127);
 }
+
+#[test]
+fn teleports_and_resized_bodies_leave_it_sane_and_within_its_bytes() {
+    let memory = SharedMemory::new(1 << 20);
+    for jump in 0..60 {
+        let mut bodies = yard();
+        bodies[1].shape = Shape::Cuboid { half_extents_m: Vec3::splat(0.3 + 0.01 * jump as f32) };
+        let mut snapshot = snapshot(bodies);
+        let (sin, cos) = (jump as f32 * 2.4).sin_cos();
+        snapshot.camera.world_from_camera = Pose::new(
+            Quat::from_rotation_y(jump as f32),
+            Vec3::new(8.0 * sin, 0.6 + cos.abs(), 8.0 * cos),
+        );
+        let view = ShadowView::new(&snapshot, &StyleWeights::NOON, WIDTH, HEIGHT, true);
+        let (mut rgb, mut confidence) = (vec![0.0; 3 * WIDTH * HEIGHT], vec![0.0; WIDTH * HEIGHT]);
+        let mut memory = memory.lock();
+        memory.announce(&view, &StyleWeights::NOON);
+        memory.read(&view, &mut rgb, &mut confidence);
+        assert!(rgb.iter().chain(&confidence).all(|v| v.is_finite()));
+        // The crate is another size than a moment ago: nothing of the old one is left on it.
+        let on_crate = |p: &usize| view.maps.primitive[*p] == 1;
+        assert!((0..WIDTH * HEIGHT).filter(on_crate).all(|p| confidence[p] == 0.0));
+        memory.write(&view, &vec![0.4; 3 * WIDTH * HEIGHT], |_| 1.0);
+        assert!(memory.stats().bytes <= 1 << 20 && memory.stats().bodies == 2);
+    }
+}

@@ -58,6 +58,7 @@ impl WorldModel for ShadowPaint {
             rgba,
             snapshot: Arc::new(snapshot),
             shadow: Some(Arc::new(shadow)),
+            detail: None,
             source: FrameSource::ShadowPaint,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),

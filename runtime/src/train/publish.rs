@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
+use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, LAYERS};
 
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
@@ -14,13 +14,14 @@ use crate::condition::CHANNEL_NAMES;
 use crate::data::{DataError, Episode};
 use crate::material::MATERIAL_NAMES;
 use crate::model::reverie::files::{architecture, look_name};
+use crate::model::reverie::look::Look;
 use crate::request::ACTION_AXES;
 use crate::style::STYLE_NAMES;
 use crate::view::ShadowView;
 use crate::weights::{Precision, WeightTensor, Weights, write_weights};
 
 /// Looks of each style that go with a model.
-pub const LOOKS_PER_STYLE: usize = 4;
+pub const LOOKS_PER_STYLE: usize = 2;
 /// Episodes that are asked for looks.
 const LOOK_CANDIDATES: usize = 400;
 /// Least weight of a style in an episode that speaks for it.
@@ -38,7 +39,7 @@ const CONTEXT_NOISE: f32 = 0.15;
 ///
 /// # Errors
 /// An episode is damaged.
-pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
+pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Look>, DataError> {
     // For each style and layer: how well it is known, and its texels.
     type Known = Vec<(f32, Vec<[f32; 4]>)>;
     let mut found: Vec<Vec<Known>> = vec![vec![Known::new(); LAYERS]; STYLE_NAMES.len()];
@@ -47,13 +48,16 @@ pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
         let episode = Episode::open(path)?;
         let weights = episode.style(0).normalized().0;
         let Some(style) = weights.iter().position(|w| *w >= LEAST_STYLE) else { continue };
-        let seen = exemplars_of(&episode)?;
+        let mut seen = exemplars_of(&episode)?;
         for (layer, found) in found[style].iter_mut().enumerate() {
-            let texels = &seen.texels()[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS];
-            let known = texels.iter().filter(|t| t[3] > 0.5).count() as f32;
+            // What was seen only from afar is better than nothing.
+            let known = seen.seen_closely(layer) + 1e-3 * seen.mean(layer)[3];
             if known > 0.0 {
-                let capped = texels.iter().map(|t| [t[0], t[1], t[2], t[3].min(LOOK_WEIGHT)]);
-                found.push((known, capped.collect()));
+                let texels = seen.filled(layer, 0).iter();
+                found.push((
+                    known,
+                    texels.map(|t| [t[0], t[1], t[2], LOOK_WEIGHT * t[3]]).collect(),
+                ));
                 found.sort_by(|a, b| b.0.total_cmp(&a.0));
                 found.truncate(LOOKS_PER_STYLE);
             }
@@ -62,12 +66,11 @@ pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Exemplars>, DataError> {
     let mut looks = Vec::new();
     for style in &found {
         for index in 0..LOOKS_PER_STYLE {
-            let texels = style.iter().flat_map(|layer| match layer.len() {
-                0 => vec![[0.0; 4]; LAYER_TEXELS],
-                // A material that was seen in few episodes looks the same in several looks.
-                known => layer[index % known].1.clone(),
+            let texels = style.iter().flat_map(|layer| match layer.get(index) {
+                Some((_, texels)) => texels.clone(),
+                None => vec![[0.0; 4]; FINEST_TEXELS],
             });
-            looks.push(Exemplars::from_texels(texels.collect()).unwrap_or_default());
+            looks.push(Look::new(texels.collect()).unwrap_or_else(Look::unknown));
         }
     }
     Ok(looks)
@@ -105,7 +108,7 @@ pub fn publish(
     size: (u32, u32),
     optimizer: &Optimizer,
     ledger: &Ledger,
-    looks: &[Exemplars],
+    looks: &[Look],
     episodes: usize,
 ) -> Result<PathBuf, TrainError> {
     let mut weights = Weights::new();
@@ -119,7 +122,7 @@ pub fn publish(
         let values = look.texels().iter().flatten().copied().collect();
         weights.insert(
             look_name(index),
-            WeightTensor { shape: vec![LAYERS * LAYER_TEXELS, 4], values },
+            WeightTensor { shape: vec![LAYERS * FINEST_TEXELS, 4], values },
         );
     }
     let file = format!("{}.safetensors", recipe.name);

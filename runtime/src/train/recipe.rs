@@ -15,6 +15,9 @@ pub struct Recipe {
     pub name: String,
     /// Folders of episodes.
     pub data: Vec<PathBuf>,
+    /// Folders of episodes that the looks are gathered from, of any size: larger pictures give sharper looks. Empty:
+    /// the same as `data`.
+    pub looks: Vec<PathBuf>,
     /// Where checkpoints, plot and the finished model go.
     pub out: PathBuf,
     /// Of weights, sampling of data and noise.
@@ -91,6 +94,7 @@ impl Default for Recipe {
         Self {
             name: "courtyard".into(),
             data: vec!["data/train".into()],
+            looks: Vec::new(),
             out: "runs/train".into(),
             seed: 1,
             device: "cpu".into(),

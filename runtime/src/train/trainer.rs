@@ -147,7 +147,10 @@ pub fn train(
     let state_path = recipe.out.join("state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
     ledger.runs += 1;
-    let looks = gather_looks(&episodes)?;
+    let looks = match recipe.looks.as_slice() {
+        [] => gather_looks(&episodes)?,
+        folders => gather_looks(&list_all(folders)?)?,
+    };
     let episodes = Arc::new(episodes);
     let loader = Loader::spawn(
         episodes.clone(),
@@ -240,12 +243,14 @@ pub fn train(
     Ok(card)
 }
 
+fn list_all(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    let lists = folders.iter().map(list_episodes).collect::<Result<Vec<_>, _>>()?;
+    Ok(lists.concat())
+}
+
 /// All episodes of the recipe, and the size that they share.
 fn find_episodes(recipe: &Recipe) -> Result<(Vec<PathBuf>, (u32, u32)), TrainError> {
-    let mut episodes = Vec::new();
-    for folder in &recipe.data {
-        episodes.extend(list_episodes(folder)?);
-    }
+    let episodes = list_all(&recipe.data)?;
     let Some(first) = episodes.first() else {
         let folders =
             recipe.data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");

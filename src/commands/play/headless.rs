@@ -14,14 +14,17 @@ use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
-use reverie_runtime::style::StyleWeights;
-use serde_json::json;
+use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
+use serde_json::{Value, json};
 
+use super::live::Live;
 use super::stats::Stats;
-use super::{Intended, PlayArgs, add_game, mark_camera, quiet_log};
-use crate::courtyard::{CourtyardCamera, PhysicsHash};
+use super::world::PlayedWorld;
+use super::{Intended, PlayArgs, mark_camera, quiet_log};
+use crate::courtyard::{CourtyardCamera, PhysicsHash, Progress};
 
 /// Physics ticks per picture: 30 pictures a second of simulated time.
 const TICKS_PER_FRAME: u32 = 2;
@@ -40,13 +43,15 @@ struct Pictures {
 
 pub fn play(
     args: &PlayArgs,
+    world: &PlayedWorld,
     style: StyleWeights,
     script: Option<ActionScript>,
+    memory: &NeuralMemory,
 ) -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("cannot create {}: {e}; choose another --out", args.out.display()))?;
-    let mut app = app(args, style, script);
+    let mut app = app(args, world, style, script, memory)?;
     prepare_to_step(&mut app);
 
     // Time stands still until there is something to see.
@@ -88,13 +93,23 @@ pub fn play(
     let status =
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
+    let known = memory.stats();
+    let progress = world.resource::<Progress>();
     let summary = stats.summary(&[
+        ("memory_mb", json!(known.bytes as f32 / 1e6)),
+        ("memory_hit_rate", json!(known.hit_rate)),
+        ("memory_read_ms", json!(known.read_ms)),
+        ("memory_write_ms", json!(known.write_ms)),
         ("physics_hash", json!(format!("{:016x}", hash.value))),
         ("physics_ticks", json!(hash.ticks)),
         ("model", json!(status.model)),
         ("last_failure", json!(status.last_failure)),
         ("seed", json!(args.seed)),
-        ("style", json!(args.style)),
+        ("style", style_name(style)),
+        ("world", json!(args.world)),
+        ("at_goal", json!(progress.at_goal)),
+        ("restarts", json!(progress.restarts)),
+        ("live", world.get_resource::<Live>().map_or(Value::Null, Live::summary)),
     ]);
     writer.finish()?;
     let path = args.out.join("summary.json");
@@ -113,20 +128,35 @@ pub fn play(
     Ok(())
 }
 
-fn app(args: &PlayArgs, style: StyleWeights, script: Option<ActionScript>) -> App {
+fn app(
+    args: &PlayArgs,
+    world: &PlayedWorld,
+    style: StyleWeights,
+    script: Option<ActionScript>,
+    memory: &NeuralMemory,
+) -> std::io::Result<App> {
     let mut app = App::new();
-    app.add_plugins(
-        // A player's renderer works beside the game; only recording must not.
-        headless().enable::<PipelinedRenderingPlugin>().set(quiet_log()),
-    );
+    // A player's renderer works beside the game. Then the pose that it latches late depends on who is faster; in
+    // lockstep, as in recording, nothing may.
+    let plugins = match args.lockstep {
+        true => headless(),
+        false => headless().enable::<PipelinedRenderingPlugin>(),
+    };
+    app.add_plugins(plugins.set(quiet_log()));
     let bot = script.is_none();
-    add_game(&mut app, args.seed, style, bot);
+    args.add_game(&mut app, world, bot)?;
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))
-        .insert_resource(Intended(args.camera(style)))
+        .insert_resource(Intended(args.camera(style), memory.clone()))
         .insert_resource(Pictures { size: UVec2::new(args.size.0, args.size.1), newest: None })
         .add_systems(PostStartup, aim)
         .add_systems(Update, mark_camera);
-    app
+    Ok(app)
+}
+
+/// The name of a pure style, the weights of a blend.
+fn style_name(style: StyleWeights) -> Value {
+    let pure = STYLE_NAMES.iter().find(|name| StyleWeights::pure(name) == Some(style));
+    pure.map_or_else(|| json!(style.0), |name| json!(name))
 }
 
 /// Points the camera at a picture that is read back after every frame.

@@ -1,23 +1,30 @@
-//! `reverie play`: the courtyard through a world model, in a window or headless.
+//! `reverie play`: the courtyard, a level or a sketch through a world model, in a window or headless.
 //!
-//! [`headless`] renders into a picture and writes PNGs and `summary.json`, [`stats`] gathers the figures.
+//! [`world`] reads what is played, [`live`] follows its file; [`headless`] renders into a picture and writes PNGs and
+//! `summary.json`, [`stats`] gathers the figures.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use bevy::log::{Level, LogPlugin};
+use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::{PresentMode, WindowResolution};
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::memory::NeuralMemory;
 use reverie_runtime::model::{LoadOptions, load_model};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
+use super::sketch::ReadingArgs;
+use crate::courtyard::walker::Walker;
 use crate::courtyard::{CourtyardCamera, CourtyardPlugin, CourtyardStyle, NewCourtyard};
+use world::PlayedWorld;
 
 mod headless;
+mod live;
 mod stats;
+mod world;
 
 /// The model that comes with the program.
 pub const SHIPPED_MODEL: &str = "assets/models/courtyard.world.ron";
@@ -25,18 +32,20 @@ pub const SHIPPED_MODEL: &str = "assets/models/courtyard.world.ron";
 /// Arguments of `reverie play`.
 #[derive(Debug, clap::Args)]
 pub struct PlayArgs {
-    /// What to play; so far there is `courtyard`.
+    /// What to play: `courtyard`, a `.level.ron` file, or a picture of a plan; a file is played anew when it is saved.
     #[arg(default_value = "courtyard")]
     world: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Model card; `paint` plays in plain shadow paint.
     #[arg(long, default_value = SHIPPED_MODEL)]
     model: String,
     /// Of the layout, of the model's noise and of its look.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// noon, dusk, night, fog or snow.
-    #[arg(long, default_value = "noon")]
-    style: String,
+    /// noon, dusk, night, fog or snow; a level's own if not given.
+    #[arg(long)]
+    style: Option<String>,
     /// A picture that sets palette and textures.
     #[arg(long, value_name = "IMAGE")]
     prompt: Option<PathBuf>,
@@ -64,6 +73,9 @@ pub struct PlayArgs {
     /// Headless: every picture waits for its own neural frame, so that a seed always gives the same pictures.
     #[arg(long)]
     lockstep: bool,
+    /// What surfaces look like: loaded from here if the file exists, and saved when the game ends.
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -75,20 +87,27 @@ impl PlayArgs {
     /// # Errors
     /// One line for the user.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        if self.world != "courtyard" {
-            return Err(format!("there is no world `{}`; play `courtyard`", self.world).into());
-        }
-        let style = StyleWeights::pure(&self.style).ok_or_else(|| {
-            format!("there is no style `{}`; choose one of {}", self.style, STYLE_NAMES.join(", "))
-        })?;
+        let style = self.style.as_deref().map(named_style).transpose()?;
         let script = self.script.as_ref().map(ActionScript::load).transpose()?;
+        let sketch = self.reading.options()?;
+        let world = PlayedWorld::open(&self.world, sketch, style.unwrap_or_default())?;
+        let style = style.or(world.level().map(|level| level.style)).unwrap_or_default();
         super::doctor::require_adapter()?;
         self.check_model()?;
-        if self.headless {
-            headless::play(&self, style, script)
-        } else {
-            self.play_in_window(style, script)
+        let memory = NeuralMemory::default();
+        if let Some(path) = self.memory.as_ref().filter(|path| path.exists()) {
+            memory.load(path)?;
         }
+        if self.headless {
+            headless::play(&self, &world, style, script, &memory)?;
+        } else {
+            self.play_in_window(&world, style, script, &memory)?;
+        }
+        if let Some(path) = &self.memory {
+            memory.save(path)?;
+            println!("memory: {}", path.display());
+        }
+        Ok(())
     }
 
     /// A model that was asked for must be there and sound; in a running game the same fault would leave shadow paint.
@@ -99,6 +118,19 @@ impl PlayArgs {
         let options = LoadOptions { prompt: self.prompt.clone(), ..LoadOptions::default() };
         load_model(Path::new(&self.model), &options)?;
         Ok(())
+    }
+
+    /// The game, and what follows the file that it is played from. A style of the player's own outlives levels.
+    fn add_game(&self, app: &mut App, world: &PlayedWorld, bot: bool) -> std::io::Result<()> {
+        let style = self.style.as_deref().and_then(StyleWeights::pure);
+        let level = world.level().cloned();
+        if let (true, Some(level)) = (bot, &level) {
+            app.insert_resource(Walker::new(level));
+        }
+        let style = if level.is_some() { style } else { Some(style.unwrap_or_default()) };
+        app.add_plugins(CourtyardPlugin { seed: self.seed, level, style, bot, draw: true })
+            .add_plugins(ReveriePlugins);
+        live::watch(app, world)
     }
 
     fn camera(&self, style: StyleWeights) -> NeuralCamera {
@@ -120,8 +152,10 @@ impl PlayArgs {
 
     fn play_in_window(
         &self,
+        world: &PlayedWorld,
         style: StyleWeights,
         script: Option<ActionScript>,
+        memory: &NeuralMemory,
     ) -> Result<(), Box<dyn Error>> {
         let window = Window {
             title: "Reverie".to_owned(),
@@ -136,9 +170,9 @@ impl PlayArgs {
                 .set(WindowPlugin { primary_window: Some(window), ..default() })
                 .set(quiet_log()),
         );
-        add_game(&mut app, self.seed, style, false);
+        self.add_game(&mut app, world, false)?;
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
-            .insert_resource(Intended(neural))
+            .insert_resource(Intended(neural, memory.clone()))
             .add_systems(Update, (mark_camera, keys, pace_display))
             .run();
         Ok(())
@@ -148,21 +182,22 @@ impl PlayArgs {
 /// Logs what a player should know, once.
 fn quiet_log() -> LogPlugin {
     LogPlugin {
-        level: Level::INFO,
+        level: bevy::log::Level::INFO,
         filter: "warn,bevy_reverie=info,wgpu_hal=error,wgpu_core=error,bevy_render::renderer=error"
             .to_owned(),
         ..LogPlugin::default()
     }
 }
 
-fn add_game(app: &mut App, seed: u64, style: StyleWeights, bot: bool) {
-    app.add_plugins(CourtyardPlugin { seed, style: Some(style), bot, draw: true })
-        .add_plugins(ReveriePlugins);
+fn named_style(name: &str) -> Result<StyleWeights, String> {
+    StyleWeights::pure(name).ok_or_else(|| {
+        format!("there is no style `{name}`; choose one of {}", STYLE_NAMES.join(", "))
+    })
 }
 
 /// What the courtyard's camera is to be.
 #[derive(Resource, Clone)]
-struct Intended(NeuralCamera);
+struct Intended(NeuralCamera, NeuralMemory);
 
 fn mark_camera(
     mut commands: Commands,
@@ -170,11 +205,11 @@ fn mark_camera(
     cameras: Query<Entity, (With<CourtyardCamera>, Without<NeuralCamera>)>,
 ) {
     for camera in &cameras {
-        commands.entity(camera).insert(intended.0.clone());
+        commands.entity(camera).insert((intended.0.clone(), intended.1.clone()));
     }
 }
 
-/// Number keys blend to a style, N goes to another courtyard, Escape leaves.
+/// Number keys blend to a style, N goes to another courtyard or begins a level anew in another look, Escape leaves.
 fn keys(
     keys: Res<ButtonInput<KeyCode>>,
     mut style: ResMut<CourtyardStyle>,

@@ -1,9 +1,11 @@
 //! What stands in one courtyard, as plain data drawn from a seed. Nothing here knows how it is drawn.
 
+mod of_level;
 mod place;
 mod structures;
 
-use bevy::math::{Quat, Vec3};
+use bevy::math::{Quat, Vec2, Vec3};
+pub use bevy_reverie::level::Role;
 use bevy_reverie::material::NeuralMaterial;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
@@ -18,43 +20,6 @@ use structures::Draft;
 pub const HALF_SIZE_M: f32 = 12.0;
 /// No layout has more colliders than this.
 pub const MAX_PIECES: usize = 70;
-
-/// What a piece is for; decides its dressing and how the game treats it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// The ground box, its top at y = 0.
-    Ground,
-    /// A patch at most 4 cm thick on the ground.
-    Slab,
-    /// A wall that stands on the ground.
-    Wall,
-    /// A lintel, a beam or a roof: rests on something.
-    Beam,
-    /// Stairs, platforms, pedestals, basins.
-    Block,
-    /// A round column.
-    Pillar,
-    /// A sloping board.
-    Ramp,
-    /// A door's leaf.
-    Door,
-    /// A movable box.
-    Crate,
-    /// A movable ball.
-    Ball,
-    /// Sculpture on a pedestal.
-    Statue,
-    /// The goal.
-    Beacon,
-    /// A lamp post.
-    Post,
-    /// The lamp on top of a post.
-    Lamp,
-    /// A tree's stem.
-    Trunk,
-    /// A hedge or a tree's crown.
-    Foliage,
-}
 
 /// One rigid body with one collider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +38,7 @@ pub struct Piece {
     pub tint_srgb: [f32; 3],
 }
 
-/// One courtyard.
+/// One courtyard, or a level in a courtyard's dress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
     /// What it was drawn from; textures and sky are drawn from it too.
@@ -84,8 +49,12 @@ pub struct Layout {
     pub spawn_m: Vec3,
     /// Which way the player looks at first: turn about +Y from −Z, radians.
     pub spawn_yaw_rad: f32,
+    /// Where the goal stands on the ground, metres.
+    pub goal_m: Option<Vec3>,
     /// From the ground towards the sun, unit length.
     pub sun_direction: Vec3,
+    /// Lower and upper corner of the ground, x and z in metres.
+    pub ground_m: [Vec2; 2],
     /// The bodies, in a stable order; the ground comes first.
     pub pieces: Vec<Piece>,
 }
@@ -125,7 +94,10 @@ impl Layout {
             elevation.sin(),
             azimuth.sin() * elevation.cos(),
         );
-        Self { seed, palette, spawn_m, spawn_yaw_rad, sun_direction, pieces }
+        let beacon = pieces.iter().find(|piece| piece.role == Role::Beacon);
+        let goal_m = beacon.map(|piece| piece.world_from_body.translation_m.with_y(0.0));
+        let ground_m = [Vec2::splat(-HALF_SIZE_M), Vec2::splat(HALF_SIZE_M)];
+        Self { seed, palette, spawn_m, spawn_yaw_rad, goal_m, sun_direction, ground_m, pieces }
     }
 }
 

@@ -24,7 +24,7 @@ pub fn build(b: &mut Builder, layout: &Layout, index: usize) {
     match (&piece.shape, piece.role) {
         (Shape::Cuboid { half_extents_m: half }, role) => match role {
             // A patch's rim is thinner than a picture's line; drawn, it would show as dots.
-            Role::Ground | Role::Slab => {
+            Role::Ground | Role::Slab | Role::Water => {
                 b.face(Vec3::ZERO, *half, 1, 1.0, 0.5, PLAIN, |p| surface::cuboid_uv(p, 1, *half))
             }
             Role::Foliage => foliage::hedge(b, *half, own),

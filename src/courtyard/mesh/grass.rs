@@ -8,12 +8,13 @@ use reverie_guard::expected::Shape;
 
 use super::builder::Builder;
 use super::{Coat, Dressed, is_covered};
-use crate::courtyard::layout::{HALF_SIZE_M, Layout, Role};
+use crate::courtyard::layout::{Layout, Role};
 use crate::courtyard::palette;
 use crate::courtyard::texture::Noise;
 
-/// Tufts tried per courtyard.
-const TUFTS: usize = 900;
+/// Tufts tried on each square metre of ground, and at most.
+const TUFTS_PER_M2: f32 = 900.0 / 576.0;
+const MAX_TUFTS: f32 = 4000.0;
 
 /// The courtyard's grass in world coordinates, or `None` where no meadow is.
 pub fn grass(layout: &Layout) -> Option<Dressed> {
@@ -22,9 +23,15 @@ pub fn grass(layout: &Layout) -> Option<Dressed> {
     let mut b = Builder::default();
     let mut cover = Vec::new();
     let flower = palette::linear(layout.palette.tint_srgb(NeuralMaterial::BALL.class, rng));
-    for _ in 0..TUFTS {
-        let reach = HALF_SIZE_M - 0.4;
-        let at = Vec3::new(rng.random_range(-reach..reach), 0.0, rng.random_range(-reach..reach));
+    let [low, high] = layout.ground_m;
+    let tufts = ((high - low).element_product() * TUFTS_PER_M2).clamp(0.0, MAX_TUFTS);
+    let (low, high) = (low + 0.4, high - 0.4);
+    if layout.pieces.iter().all(|p| p.class != NeuralMaterial::GRASS.class) || low.cmpge(high).any()
+    {
+        return None;
+    }
+    for _ in 0..tufts as usize {
+        let at = Vec3::new(rng.random_range(low.x..high.x), 0.0, rng.random_range(low.y..high.y));
         let Some((height, tint)) = meadow(layout, at) else { continue };
         // Tufts stand together, and along walls where no one treads.
         let dense = noise.at(Vec2::new(at.x, at.z) * 0.7, 3);

@@ -6,8 +6,9 @@ mod foliage;
 mod grass;
 pub mod surface;
 
-use bevy::math::{Vec3, Vec3Swizzles};
+use bevy::math::{Vec2, Vec3, Vec3Swizzles};
 use bevy::mesh::Mesh;
+use bevy_reverie::level::body::bounds_m;
 use reverie_guard::expected::{BodyKind, Shape};
 
 use super::layout::{Layout, Piece, Role};
@@ -30,6 +31,9 @@ pub struct Coat {
     bare: Vec<[f32; 4]>,
     cover: Vec<f32>,
 }
+
+/// Nothing darkens the ground farther off, metres.
+const SHADE_M: f32 = 1.2;
 
 /// Of a vertex under snow; over 1, since textures are darker than white.
 const SNOW_RGB: [f32; 3] = [1.16, 1.21, 1.28];
@@ -57,16 +61,16 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
     let tint = Vec3::from(palette::linear(piece.tint_srgb));
     let noise = Noise(layout.seed as u32);
     let (mut bare, mut cover) = (Vec::new(), Vec::new());
-    let occluders: Vec<&Piece> = if matches!(piece.role, Role::Ground | Role::Slab) {
-        standing(layout).collect()
-    } else {
-        Vec::new()
+    let occluders = match piece.role {
+        Role::Ground | Role::Slab | Role::Water => occluders_of(layout, piece),
+        _ => Vec::new(),
     };
     for ((at, normal), color) in b.positions.iter().zip(&b.normals).zip(&b.colors) {
         let world = piece.world_from_body.transform_point(*at);
         let up = (piece.world_from_body.rotation * *normal).y;
         let mut light = if piece.kind == BodyKind::Dynamic { 1.0 } else { shade(world, up, noise) };
-        light *= occluders.iter().map(|p| contact_shade(p, world)).product::<f32>().max(0.35);
+        let near = occluders.iter().filter(|o| o.reaches(world.xz()));
+        light *= near.map(|o| contact_shade(o.piece, world)).product::<f32>().max(0.35);
         let color = *color * tint * light;
         bare.push([color.x, color.y, color.z, 1.0]);
         let drift = noise.at(world.xz() * 0.9, 31);
@@ -87,8 +91,36 @@ pub fn dress(layout: &Layout, index: usize) -> Dressed {
 fn standing(layout: &Layout) -> impl Iterator<Item = &Piece> {
     layout.pieces.iter().filter(|p| {
         p.kind == BodyKind::Fixed
-            && !matches!(p.role, Role::Ground | Role::Slab | Role::Beam | Role::Ramp | Role::Lamp)
+            && !matches!(
+                p.role,
+                Role::Ground | Role::Slab | Role::Water | Role::Beam | Role::Ramp | Role::Lamp
+            )
     })
+}
+
+/// A piece that may darken the ground beside it.
+struct Occluder<'a> {
+    piece: &'a Piece,
+    low_m: Vec2,
+    high_m: Vec2,
+}
+
+impl Occluder<'_> {
+    fn reaches(&self, at_m: Vec2) -> bool {
+        at_m.cmpge(self.low_m).all() && at_m.cmple(self.high_m).all()
+    }
+}
+
+/// What stands near enough to a flat piece to darken it.
+fn occluders_of<'a>(layout: &'a Layout, flat: &Piece) -> Vec<Occluder<'a>> {
+    let (low, high) = bounds_m(&flat.shape, &flat.world_from_body);
+    standing(layout)
+        .map(|piece| {
+            let (low, high) = bounds_m(&piece.shape, &piece.world_from_body);
+            Occluder { piece, low_m: low.xz() - SHADE_M, high_m: high.xz() + SHADE_M }
+        })
+        .filter(|o| o.low_m.cmple(high.xz()).all() && o.high_m.cmpge(low.xz()).all())
+        .collect()
 }
 
 /// Weather on fixed surfaces: darker towards the ground and from below, patches of wear.
@@ -104,7 +136,7 @@ fn contact_shade(piece: &Piece, world: Vec3) -> f32 {
     let local = piece.world_from_body.inverse().transform_point(world);
     let distance = match &piece.shape {
         Shape::Cuboid { half_extents_m } => {
-            (local.xz().abs() - half_extents_m.xz()).max(bevy::math::Vec2::ZERO).length()
+            (local.xz().abs() - half_extents_m.xz()).max(Vec2::ZERO).length()
         }
         Shape::Ball { radius_m }
         | Shape::Cylinder { radius_m, .. }
@@ -113,7 +145,7 @@ fn contact_shade(piece: &Piece, world: Vec3) -> f32 {
         Shape::Mesh(_) => return 1.0,
     };
     // Crowns of trees hang above the ground: wide and weak.
-    let (reach, depth) = if piece.role == Role::Foliage { (1.2, 0.3) } else { (0.8, 0.5) };
+    let (reach, depth) = if piece.role == Role::Foliage { (SHADE_M, 0.3) } else { (0.8, 0.5) };
     let t = (distance / reach).min(1.0);
     1.0 - depth * (1.0 - t) * (1.0 - t)
 }

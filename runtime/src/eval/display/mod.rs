@@ -15,12 +15,13 @@ pub use run::evaluate_display;
 pub const RECORD_MARGIN: f32 = 1.25;
 
 /// What is compared, from the worst to the ceiling.
-pub const ROWS: [&str; 7] = [
+pub const ROWS: [&str; 8] = [
     "nearest",
     "bilinear",
     "upsample only",
     "warp only",
     "both",
+    "both + detail",
     "both, no age",
     "bilinear, no age",
 ];

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use glam::{Quat, Vec3};
 use reverie_guard::{CameraPose, ShadowSnapshot};
+use reverie_kernels::exemplar::Exemplars;
 use reverie_kernels::present::reference::{Display, Frame, present};
-use reverie_kernels::present::{FRAMES, Fill, Light, drop_index};
+use reverie_kernels::present::{Detail, FRAMES, Fill, Light, drop_index};
 use reverie_kernels::raster::{ShadowMaps, raster};
 
 use super::clip::{DisplayClip, edges};
@@ -33,6 +34,8 @@ use crate::view::ShadowView;
 const LATENCY_FRAMES: usize = 1;
 /// True pictures that the model gets before its own count.
 const PROMPT_FRAMES: usize = 4;
+/// In [`ROWS`]: what the game shows.
+const WITH_DETAIL: usize = 5;
 /// FLIP is asked for every so many scored frames.
 const FLIP_STRIDE: usize = 2;
 
@@ -42,6 +45,8 @@ struct Source {
     snapshot: ShadowSnapshot,
     shadow: FrameShadow,
     rgba: Vec<u8>,
+    /// What was known of materials then.
+    detail: Option<Arc<Detail>>,
 }
 
 /// What is the same for a whole pass over the episodes.
@@ -172,9 +177,19 @@ impl Run<'_> {
         setting: Setting,
     ) -> Result<BTreeMap<usize, Source>, EvalError> {
         let mut sources = BTreeMap::new();
+        // The materials as they were learnt from the true pictures so far.
+        let mut exemplars = Exemplars::new();
         for frame in (0..clip.len()).step_by(step(clip, setting)) {
             let ahead = (frame + setting.lead).min(clip.len() - 1);
-            sources.insert(frame, self.true_source(clip, ahead, setting.overscan)?);
+            let mut source = self.true_source(clip, ahead, setting.overscan)?;
+            let (width, height) = self.size;
+            let style = clip.style(ahead);
+            let view = ShadowView::new(&source.snapshot, &style, width, height, true);
+            let rgb: Vec<f32> =
+                source.rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).map(byte).collect();
+            exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+            source.detail = Some(Arc::new(Detail::new(&mut exemplars)));
+            sources.insert(frame, source);
         }
         Ok(sources)
     }
@@ -222,7 +237,8 @@ impl Run<'_> {
                 let dreamed = model.append_frame(&request)?;
                 let snapshot = looking_ahead(clip, frame, setting);
                 let rgba = dreamed.rgba.to_vec();
-                sources.insert(frame, source(snapshot, &clip.style(frame), rgba, self.size));
+                let source = source(snapshot, &clip.style(frame), rgba, self.size);
+                sources.insert(frame, Source { detail: dreamed.detail, ..source });
             }
         }
         Ok(sources)
@@ -309,10 +325,10 @@ impl Run<'_> {
         let image = |rgb: &[f32]| to_image(clip.width, clip.height, rgb);
         let mut pictures = vec![image(truth)];
         pictures.extend(
-            fills.iter().filter(|(row, _)| *row == 1 || *row == 4).map(|(_, rgb)| image(rgb)),
+            fills.iter().filter(|(row, _)| [1, 4, 5].contains(row)).map(|(_, rgb)| image(rgb)),
         );
         let strip = Strip {
-            columns: ["conventional", ROWS[1], ROWS[4]].map(str::to_owned).to_vec(),
+            columns: ["conventional", ROWS[1], ROWS[4], ROWS[5]].map(str::to_owned).to_vec(),
             rows: vec![StripRow { label: String::new(), pictures }],
             upscale: 1,
         };
@@ -367,7 +383,11 @@ fn source(
 ) -> Source {
     let view = ShadowView::new(&snapshot, style, width, height, true);
     let shadow = FrameShadow::new(&view, style, &rgba);
-    Source { time_s: snapshot.time_s, snapshot, shadow, rgba }
+    Source { time_s: snapshot.time_s, snapshot, shadow, rgba, detail: None }
+}
+
+fn byte(value: u8) -> f32 {
+    f32::from(value) / 255.0
 }
 
 /// The G-buffer: what `snapshot`'s camera sees at display size.
@@ -412,6 +432,7 @@ fn fill_all(
             albedo: &albedo,
             light: &light(&frames[0].shadow),
             fill,
+            detail: frames[0].detail.as_deref().filter(|_| row == WITH_DETAIL),
         };
         let frames: Vec<Frame<'_>> = frames
             .iter()
@@ -425,12 +446,13 @@ fn fill_all(
         (2, &then, Fill::Guided, sources.to_vec()),
         (3, &now, Fill::Warp, sources.to_vec()),
         (4, &now, Fill::Guided, sources.to_vec()),
+        (WITH_DETAIL, &now, Fill::Guided, sources.to_vec()),
     ];
     if let Some(fresh) = fresh {
         let mut with_fresh = vec![fresh];
         with_fresh.extend(sources.iter().take(FRAMES - 1));
-        jobs.push((5, &now, Fill::Guided, with_fresh));
-        jobs.push((6, &now, Fill::Bilinear, vec![fresh]));
+        jobs.push((6, &now, Fill::Guided, with_fresh));
+        jobs.push((7, &now, Fill::Bilinear, vec![fresh]));
     }
     std::thread::scope(|scope| {
         let fill = &fill;

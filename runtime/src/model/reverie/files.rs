@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
+use reverie_kernels::exemplar::{FINEST_TEXELS, LAYERS};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::carry::{NewGate, card_shape, carry};
+use super::look::Look;
 use super::unet::{Unet, UnetConfig};
 use crate::card::{Architecture, ModelCard};
 use crate::condition::CHANNEL_NAMES;
@@ -51,7 +52,7 @@ pub fn load(
     card: &ModelCard,
     device: Device,
     kind: Kind,
-) -> Result<(Loaded, Vec<Exemplars>), ModelError> {
+) -> Result<(Loaded, Vec<Look>), ModelError> {
     let config = check(card_path, card)?;
     let mut store = VarStore::new(device);
     let mut unet = Unet::new(&store.root(), &config);
@@ -61,7 +62,7 @@ pub fn load(
     for index in 0..card.looks as usize {
         let Some(tensor) = weights.get(&look_name(index)) else { continue };
         let texels = tensor.values.chunks_exact(4).map(|t| [t[0], t[1], t[2], t[3]]).collect();
-        looks.push(Exemplars::from_texels(texels).ok_or_else(|| ModelError::Unsupported {
+        looks.push(Look::new(texels).ok_or_else(|| ModelError::Unsupported {
             card: card_path.to_owned(),
             what: format!(
                 "its {} has negative weights; train or download it again",
@@ -90,7 +91,7 @@ fn fill(
         })
         .collect();
     for index in 0..card.looks as usize {
-        expected.push((look_name(index), vec![LAYERS * LAYER_TEXELS, 4]));
+        expected.push((look_name(index), vec![LAYERS * FINEST_TEXELS, 4]));
     }
     let mut weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
     carry(&mut weights, &card.condition, new_gate);

@@ -1,12 +1,12 @@
-//! The look of a world that was never seen: chosen by style and seed, or after a prompt picture.
+//! The look of a world that was never seen: put together by style and seed, or after a prompt picture.
 //!
-//! Weights come with a few *looks* for each style, exemplars of all materials gathered from training worlds. Without a
-//! prompt the seed picks one. A prompt picks the look whose colours are nearest to the picture's, and its palette is
-//! then pulled towards them.
+//! Weights come with a few *looks* for each style: the finest texels of all materials, gathered from training worlds.
+//! Without a prompt the seed picks one for each material. A prompt picks the look whose colours are nearest to the
+//! picture's, and its palette is then pulled towards them.
 
 use std::path::Path;
 
-use reverie_kernels::exemplar::{Exemplars, LAYER_TEXELS, LAYERS};
+use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, LAYERS};
 
 use crate::material::MATERIAL_ALBEDO;
 use crate::model::ModelError;
@@ -16,11 +16,40 @@ use crate::style::{STYLE_NAMES, StyleWeights};
 /// Quantiles of each channel that describe a palette.
 const QUANTILES: usize = 9;
 
+/// One look: detail (log-ratio, RGB) and weight of the finest texels, layer by layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look(Vec<[f32; 4]>);
+
+impl Look {
+    /// `LAYERS * FINEST_TEXELS` texels; `None` if the length or a value is wrong.
+    pub fn new(texels: Vec<[f32; 4]>) -> Option<Self> {
+        Exemplars::from_finest(&texels).map(|_| Self(texels))
+    }
+
+    /// Knows no material.
+    pub fn unknown() -> Self {
+        Self(vec![[0.0; 4]; LAYERS * FINEST_TEXELS])
+    }
+
+    /// As given.
+    pub fn texels(&self) -> &[[f32; 4]] {
+        &self.0
+    }
+
+    fn layer(&self, layer: usize) -> &[[f32; 4]] {
+        &self.0[layer * FINEST_TEXELS..(layer + 1) * FINEST_TEXELS]
+    }
+
+    fn knows(&self, layer: usize) -> bool {
+        self.layer(layer).iter().any(|t| t[3] > 0.0)
+    }
+}
+
 /// The looks of a model and what chooses among them.
 #[derive(Debug, Clone, Default)]
 pub struct Looks {
     /// As many for each style, style by style.
-    all: Vec<Exemplars>,
+    all: Vec<Look>,
     seed: u64,
     /// Quantiles of the prompt's colours.
     palette: Option<Vec<f32>>,
@@ -31,7 +60,7 @@ impl Looks {
     ///
     /// # Errors
     /// The prompt is not a readable picture.
-    pub fn new(all: Vec<Exemplars>, seed: u64, prompt: Option<&Path>) -> Result<Self, ModelError> {
+    pub fn new(all: Vec<Look>, seed: u64, prompt: Option<&Path>) -> Result<Self, ModelError> {
         let palette = prompt.map(read_palette).transpose()?;
         Ok(Self { all, seed, palette })
     }
@@ -43,22 +72,37 @@ impl Looks {
         let strongest =
             (0..weights.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap_or(0);
         let looks = &self.all[strongest * per_style..(strongest + 1) * per_style];
-        let Some(wanted) = &self.palette else {
-            return match looks.len() {
-                0 => Exemplars::new(),
-                // Neighbouring seeds should not get neighbouring looks in a fixed order.
-                n => looks[(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as usize % n]
-                    .clone(),
-            };
+        let texels = match &self.palette {
+            None => mix(looks, self.seed),
+            Some(wanted) => {
+                let distance = |look: &&Look| -> f32 {
+                    let have = Exemplars::from_finest(look.texels()).unwrap_or_default();
+                    palette(&colours(&have)).iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum()
+                };
+                let nearest = looks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+                nearest.map(|look| recoloured(look, wanted)).unwrap_or_default()
+            }
         };
-        let distance = |look: &Exemplars| -> f32 {
-            palette(&colours(look)).iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum()
-        };
-        let nearest = looks.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let mut look = nearest.cloned().unwrap_or_default();
-        recolour(&mut look, wanted);
-        look
+        Exemplars::from_finest(&texels).unwrap_or_default()
     }
+}
+
+/// Takes each material from one of the looks that know it, by `seed`.
+fn mix(looks: &[Look], seed: u64) -> Vec<[f32; 4]> {
+    if looks.is_empty() {
+        return Vec::new();
+    }
+    (0..LAYERS)
+        .flat_map(|layer| {
+            let knowing: Vec<&Look> = looks.iter().filter(|look| look.knows(layer)).collect();
+            // Both layers of a material come from one look if they can; neighbouring seeds differ in no fixed order.
+            let hash = (seed ^ (layer as u64 / 2).wrapping_mul(0xA24B_AED4_963E_E407))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let pick = (hash >> 33) as usize;
+            knowing.get(pick % knowing.len().max(1)).unwrap_or(&&looks[0]).layer(layer)
+        })
+        .copied()
+        .collect()
 }
 
 fn read_palette(path: &Path) -> Result<Vec<f32>, ModelError> {
@@ -75,7 +119,7 @@ fn read_palette(path: &Path) -> Result<Vec<f32>, ModelError> {
 fn colours(look: &Exemplars) -> Vec<[f32; 3]> {
     (0..LAYERS)
         .filter_map(|layer| {
-            let coarsest = look.texels()[(layer + 1) * LAYER_TEXELS - 1];
+            let coarsest = look.mean(layer);
             let albedo = MATERIAL_ALBEDO[layer / 2];
             (coarsest[3] > 0.0).then(|| {
                 std::array::from_fn(|c| (linear_to_srgb(albedo[c]) * coarsest[c].exp()).min(1.0))
@@ -98,34 +142,30 @@ fn palette(pixels: &[[f32; 3]]) -> Vec<f32> {
         .collect()
 }
 
-/// Shifts the detail of all texels so that the look's median colour comes to lie half-way to the prompt's.
-fn recolour(look: &mut Exemplars, wanted: &[f32]) {
-    let have = palette(&colours(look));
+/// The detail of all texels shifted so that the look's median colour comes to lie half-way to the prompt's.
+fn recoloured(look: &Look, wanted: &[f32]) -> Vec<[f32; 4]> {
+    let have = palette(&colours(&Exemplars::from_finest(look.texels()).unwrap_or_default()));
     let shift: [f32; 3] = std::array::from_fn(|c| {
         let at = c * QUANTILES + QUANTILES / 2;
         (0.5 * ((wanted[at] + 0.05) / (have[at] + 0.05)).ln()).clamp(-0.5, 0.5)
     });
-    let texels = look
-        .texels()
+    look.texels()
         .iter()
         .map(|t| [t[0] + shift[0], t[1] + shift[1], t[2] + shift[2], t[3].max(0.5)])
-        .collect();
-    if let Some(shifted) = Exemplars::from_texels(texels) {
-        *look = shifted;
-    }
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn look(detail: [f32; 3]) -> Exemplars {
+    fn look(detail: [f32; 3]) -> Look {
         let [r, g, b] = detail;
-        Exemplars::from_texels(vec![[r, g, b, 10.0]; LAYERS * LAYER_TEXELS]).unwrap()
+        Look::new(vec![[r, g, b, 10.0]; LAYERS * FINEST_TEXELS]).unwrap()
     }
 
     /// Two looks a style; red is the style, green the look.
-    fn looks() -> Vec<Exemplars> {
+    fn looks() -> Vec<Look> {
         (0..10).map(|i| look([0.1 * (i / 2) as f32, 0.1 * (i % 2) as f32, 0.0])).collect()
     }
 
@@ -133,16 +173,33 @@ mod tests {
     fn a_seed_always_picks_the_same_look_and_seeds_differ() {
         let green = |seed| {
             let looks = Looks::new(looks(), seed, None).unwrap();
-            looks.choose(&StyleWeights::NOON).texels()[0][1]
+            looks.choose(&StyleWeights::NOON).mean(0)[1]
         };
         assert!((0..20).all(|seed| green(seed) == green(seed)));
         assert!((0..20).any(|seed| green(seed) > 0.0) && (0..20).any(|seed| green(seed) == 0.0));
     }
 
     #[test]
+    fn materials_are_picked_apart_and_only_from_looks_that_know_them() {
+        let mut looks = looks();
+        for texel in &mut looks[0].0[6 * FINEST_TEXELS..8 * FINEST_TEXELS] {
+            *texel = [0.0; 4];
+        }
+        let worlds: Vec<Exemplars> = (0..30)
+            .map(|seed| Looks::new(looks.clone(), seed, None).unwrap().choose(&StyleWeights::NOON))
+            .collect();
+        assert!(worlds.iter().all(|world| world.mean(6)[1] > 0.05), "the look that knows it");
+        assert!(
+            worlds.iter().any(|w| (w.mean(0)[1] - w.mean(2)[1]).abs() > 0.05),
+            "both looks in one"
+        );
+        assert!(worlds.iter().all(|w| w.mean(0) == w.mean(1)), "a material comes from one look");
+    }
+
+    #[test]
     fn snow_has_looks_of_its_own() {
         let looks = Looks::new(looks(), 1, None).unwrap();
-        let red = |name| looks.choose(&StyleWeights::pure(name).unwrap()).texels()[0][0];
+        let red = |name| looks.choose(&StyleWeights::pure(name).unwrap()).mean(0)[0];
         assert!(red("noon").abs() < 1e-6 && (red("snow") - 0.4).abs() < 1e-6);
     }
 
@@ -153,7 +210,7 @@ mod tests {
         image::RgbImage::from_pixel(32, 32, image::Rgb([220, 40, 40])).save(&path).unwrap();
         let plain = vec![look([0.0; 3]); 5];
         let chosen = Looks::new(plain, 1, Some(&path)).unwrap().choose(&StyleWeights::NOON);
-        assert!(chosen.texels()[0][0] > chosen.texels()[0][1] + 0.1);
+        assert!(chosen.mean(0)[0] > chosen.mean(0)[1] + 0.1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use reverie_guard::check_request;
 use reverie_kernels::exemplar::Exemplars;
+use reverie_kernels::present::Detail;
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
@@ -39,6 +40,14 @@ use look::Looks;
 const OWN_TRUST: f32 = 0.5;
 /// Trust in own pictures when surfaces are remembered.
 const OWN_MEMORY_TRUST: f32 = 0.5;
+/// A texel known so well is left as it is: many soft pictures would wash out one sharp look.
+const KNOWN: f32 = 0.6;
+/// Frames between two looks at the exemplars for the display.
+const DETAIL_FRAMES: u64 = 8;
+/// A keyframe that saw a place from farther off than this (now over then) gives way to a memory of at least so much
+/// confidence.
+const FINE_KEY: f32 = 0.8;
+const SURE: f32 = 0.65;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -62,12 +71,13 @@ pub struct ReverieModel {
     memory: Option<SharedMemory>,
     last_time_s: Option<f64>,
     exemplars: Exemplars,
+    /// As the display has them.
+    detail: Option<Arc<Detail>>,
     /// What the exemplars begin with.
     looks: Looks,
     /// The weather that the exemplars show; `None` before the first frame.
     exemplar_style: Option<StyleWeights>,
     use_past: bool,
-    /// The network has seen memories in training. One that has not gets them in place of older frames.
     knows_memory: bool,
 }
 
@@ -106,6 +116,7 @@ impl ReverieModel {
             memory: Some(options.memory.clone().unwrap_or_default()),
             last_time_s: None,
             exemplars: Exemplars::new(),
+            detail: None,
             looks,
             exemplar_style: None,
             use_past: true,
@@ -119,9 +130,15 @@ impl ReverieModel {
         self.use_past = use_past;
     }
 
-    /// Dreams with another memory, or without one.
-    pub fn set_memory(&mut self, memory: Option<SharedMemory>) {
+    /// Dreams with another memory of surfaces, or without one; with keyframes, or the last frame alone.
+    pub fn set_memory(&mut self, memory: Option<SharedMemory>, keyframes: bool) {
         self.memory = memory;
+        self.references.last_only = !keyframes;
+    }
+
+    /// The network has seen memories in training. One that has not gets them in place of older frames.
+    pub fn knows_memory(&self) -> bool {
+        self.knows_memory
     }
 
     /// Kind and device that the network computes in, for logs.
@@ -217,7 +234,10 @@ impl ReverieModel {
             None => {
                 // What is known of a material stays: own pictures only fill in what was not.
                 let known = std::mem::take(&mut self.candidates.exemplar_confidence);
-                let fill_in = |pixel: usize| OWN_TRUST * (1.0 - known[pixel]);
+                let fill_in = |pixel: usize| match known[pixel] {
+                    known if known > KNOWN => 0.0,
+                    known => OWN_TRUST * (1.0 - known),
+                };
                 self.commit(request, rgb, fill_in, OWN_MEMORY_TRUST);
                 self.candidates.exemplar_confidence = known;
             }
@@ -231,6 +251,7 @@ impl ReverieModel {
             rgba,
             snapshot: request.snapshot.clone(),
             shadow,
+            detail: self.newest_detail(),
             source: FrameSource::Model,
             times: StageTimes {
                 wait_ms: ms(started - request.input_at.min(started)),
@@ -244,12 +265,21 @@ impl ReverieModel {
         })
     }
 
+    /// What the display puts on between the picture's pixels.
+    fn newest_detail(&mut self) -> Option<Arc<Detail>> {
+        if self.detail.is_none() || self.frames.is_multiple_of(DETAIL_FRAMES) {
+            self.detail = Some(Arc::new(Detail::new(&mut self.exemplars)));
+        }
+        self.detail.clone()
+    }
+
     fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
         // Snow does not lie on what was remembered of noon.
         let other = |old: StyleWeights| request.style.distance(&old) > OTHER_WEATHER;
         if self.exemplar_style.is_none_or(other) {
             self.exemplars = self.looks.choose(&request.style);
             self.exemplar_style = Some(request.style);
+            self.detail = None;
         }
         let mut snapshot = (*request.snapshot).clone();
         check_request(&mut snapshot)
@@ -365,11 +395,13 @@ impl ReverieModel {
     }
 }
 
-/// Fills what no keyframe shows with what is remembered. Returns whether there was anything to fill in.
+/// Fills what no keyframe shows, or only from afar, with what is remembered. Returns whether there was anything to fill in.
 fn lay_memory_under_keys(candidates: &mut Candidates) -> bool {
     let mut filled = false;
     for (pixel, confidence) in candidates.memory_confidence.iter().enumerate() {
-        if candidates.key_valid[pixel] <= 0.0 && *confidence > 0.0 {
+        let unknown = candidates.key_valid[pixel] <= 0.0 && *confidence > 0.0;
+        let coarse = candidates.key_fineness[pixel] < FINE_KEY && *confidence > SURE;
+        if unknown || coarse {
             let rgb = 3 * pixel..3 * pixel + 3;
             candidates.key[rgb.clone()].copy_from_slice(&candidates.memory[rgb]);
             candidates.key_valid[pixel] = *confidence;
