@@ -81,6 +81,7 @@ fn request(frame: u64) -> DreamRequest {
         condition_strength: 1.0,
         reset: frame == 0,
         input_at: Instant::now(),
+        requested_at: Instant::now(),
     }
 }
 

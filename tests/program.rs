@@ -19,5 +19,7 @@ mod record;
 mod sketch;
 #[path = "program/support.rs"]
 mod support;
+#[path = "program/tracing.rs"]
+mod tracing;
 #[path = "program/train.rs"]
 mod train;

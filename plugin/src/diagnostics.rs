@@ -17,17 +17,18 @@ pub const MODEL_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/f
 pub const DISPLAY_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/display/fps");
 /// From a request's making to its taking.
 pub const WAIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/wait_ms");
+/// Pre-checks of the request.
+pub const GUARD_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/guard_ms");
 /// Shadow raster, sun visibility and paint.
 pub const RASTER_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/raster_ms");
 /// Reprojection of past frames and packing of the condition.
 pub const CONDITION_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/condition_ms");
 /// All denoising steps.
 pub const DENOISE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/denoise_ms");
-/// From tensor to bytes, and what is kept for later frames.
+/// From the network's values to bytes.
+pub const DECODE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/decode_ms");
+/// What is kept for later frames.
 pub const COMMIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/commit_ms");
-/// Age of the state on screen, each display frame.
-pub const SOURCE_AGE_MS: DiagnosticPath =
-    DiagnosticPath::const_new("reverie/latency/source_age_ms");
 /// From the player's input to the finished picture that shows it.
 pub const INPUT_TO_FRAME_MS: DiagnosticPath =
     DiagnosticPath::const_new("reverie/latency/input_to_frame_ms");
@@ -46,7 +47,8 @@ pub const MEMORY_READ_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/me
 pub const MEMORY_WRITE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/write_ms");
 
 /// Paths of [`StageTimes::stages`], in its order.
-pub const STAGES: [DiagnosticPath; 5] = [WAIT_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, COMMIT_MS];
+pub const STAGES: [DiagnosticPath; 7] =
+    [WAIT_MS, GUARD_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, DECODE_MS, COMMIT_MS];
 
 /// Registers and feeds all paths.
 pub(crate) struct DiagnosticsPlugin;
@@ -54,12 +56,7 @@ pub(crate) struct DiagnosticsPlugin;
 impl Plugin for DiagnosticsPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<DiagnosticsStore>();
-        let in_ms = STAGES.into_iter().chain([
-            SOURCE_AGE_MS,
-            INPUT_TO_FRAME_MS,
-            MEMORY_READ_MS,
-            MEMORY_WRITE_MS,
-        ]);
+        let in_ms = STAGES.into_iter().chain([INPUT_TO_FRAME_MS, MEMORY_READ_MS, MEMORY_WRITE_MS]);
         for path in in_ms {
             app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
         }
@@ -85,7 +82,6 @@ pub(crate) fn measure(
     let Some(frame) = &picture.frame else { return };
     let milliseconds =
         |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
-    diagnostics.add_measurement(&SOURCE_AGE_MS, || milliseconds(frame.input_at, Instant::now()));
     diagnostics.add_measurement(&FALLBACK_FRAMES, || dream.status().fallback_frames as f64);
     diagnostics.add_measurement(&REFUSED_REQUESTS, || dream.status().refused as f64);
     if last.is_some_and(|(serial, _)| serial == picture.serial) {

@@ -1,5 +1,6 @@
 //! The bridge between the game and the dream thread: states out, pictures in.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,14 @@ use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
 use reverie_runtime::request::DreamRequest;
+use reverie_runtime::{profile_scope, profile_wait};
 
 use crate::action::{ActionTally, PlayerAction};
 use crate::anticipate::Anticipation;
 use crate::camera::{NeuralCamera, NeuralFilter, NeuralPace, PAINT_SIZE};
+use crate::latency::{FrameMarks, RequestMarks, SourceMarks};
 use crate::memory::NeuralMemory;
+use crate::pacing::{DreamShare, Pacing};
 use crate::shadow::ShadowReader;
 use crate::view::{Latched, LateLatch};
 
@@ -21,6 +25,8 @@ use crate::view::{Latched, LateLatch};
 const RESTARTS: u32 = 3;
 /// A picture that takes longer in lockstep is given up.
 const LOCKSTEP_LIMIT: Duration = Duration::from_secs(30);
+/// Requests whose instants are known. One waits, one is dreamed; the rest were replaced.
+const REMEMBERED_REQUESTS: usize = 256;
 
 /// The newest picture of a neural camera, on the camera's entity.
 #[derive(Component, Debug, Clone, Default)]
@@ -47,6 +53,10 @@ pub struct Dream {
     fresh: ActionTally,
     /// Told by the request that is still waiting to be taken.
     waiting: ActionTally,
+    /// Instants of the last requests, by their number.
+    asked: VecDeque<(u64, RequestMarks)>,
+    /// Instants of the picture that was taken last.
+    shown: Option<SourceMarks>,
     /// As last read, once a frame.
     status: DreamStatus,
     reported: Reported,
@@ -61,16 +71,25 @@ struct Reported {
 }
 
 impl Dream {
-    fn start(camera: &NeuralCamera, memory: &NeuralMemory) -> std::io::Result<Self> {
+    fn start(
+        camera: &NeuralCamera,
+        memory: &NeuralMemory,
+        share: DreamShare,
+    ) -> std::io::Result<Self> {
         let model = camera.model.clone();
         let options = LoadOptions {
             seed: camera.seed,
             steps: camera.steps,
             prompt: camera.prompt.clone(),
-            threads: None,
+            threads: Some(share.threads),
             memory: Some(memory.0.clone()),
         };
-        let config = DreamConfig { width: PAINT_SIZE.x, height: PAINT_SIZE.y, restarts: RESTARTS };
+        let config = DreamConfig {
+            width: PAINT_SIZE.x,
+            height: PAINT_SIZE.y,
+            restarts: RESTARTS,
+            nice: share.nice,
+        };
         let handle = DreamHandle::spawn(config, Box::new(move || model.build(&options)))?;
         Ok(Self {
             handle,
@@ -81,6 +100,8 @@ impl Dream {
             anticipation: Anticipation::default(),
             fresh: ActionTally::default(),
             waiting: ActionTally::default(),
+            asked: VecDeque::new(),
+            shown: None,
             status: DreamStatus::default(),
             reported: Reported::default(),
         })
@@ -89,6 +110,44 @@ impl Dream {
     /// What the thread is doing: model, state, counts.
     pub fn status(&self) -> &DreamStatus {
         &self.status
+    }
+
+    /// Instants of the picture that was taken last.
+    pub(crate) fn shown(&self) -> Option<SourceMarks> {
+        self.shown
+    }
+
+    /// Hands a request over; its instants are kept until its picture comes.
+    fn ask(&mut self, request: DreamRequest, asked: RequestMarks) {
+        profile_scope!("request");
+        if self.asked.len() == REMEMBERED_REQUESTS {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((request.id, asked));
+        self.handle.request(request);
+    }
+
+    /// Takes the newest picture, if there is one; gives the number of the request that it answers.
+    fn take(&mut self, picture: &mut NeuralPicture) -> Option<u64> {
+        profile_scope!("publish");
+        let frame = self.handle.newest_frame()?;
+        let id = frame.request_id;
+        if id < self.first_id {
+            return None;
+        }
+        picture.serial += 1;
+        while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
+            self.asked.pop_front();
+        }
+        let asked = self.asked.front().filter(|(asked, _)| *asked == id);
+        self.shown = asked.map(|(_, asked)| SourceMarks {
+            serial: picture.serial,
+            asked: *asked,
+            times: frame.times,
+            finished: frame.finished_at,
+        });
+        picture.frame = Some(frame);
+        Some(id)
     }
 
     fn fits(&self, camera: &NeuralCamera, memory: &NeuralMemory) -> bool {
@@ -131,7 +190,9 @@ pub(crate) fn start_dreams(
     >,
     all: Query<(), With<NeuralCamera>>,
     orphans: Query<Entity, (With<Dream>, Without<NeuralCamera>)>,
+    pacing: Option<Res<Pacing>>,
 ) {
+    let share = pacing.map(|pacing| *pacing).unwrap_or_default().settings().dream;
     for entity in &orphans {
         commands.entity(entity).remove::<(Dream, NeuralPicture, LateLatch)>();
     }
@@ -144,7 +205,7 @@ pub(crate) fn start_dreams(
         if dream.is_some_and(|dream| dream.fits(camera, memory)) {
             continue;
         }
-        match Dream::start(camera, memory) {
+        match Dream::start(camera, memory, share) {
             Ok(dream) => {
                 let parts = (dream, NeuralPicture::default(), LateLatch::default());
                 commands.entity(entity).insert(parts);
@@ -172,18 +233,21 @@ pub(crate) fn exchange(
         &Camera,
     )>,
     mut shadow: ShadowReader,
+    marks: Res<FrameMarks>,
 ) {
     for (entity, mut camera, mut dream, mut picture, latch, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
         dream.report();
-        if let Some(frame) = dream.handle.newest_frame() {
-            show(&mut picture, frame, dream.first_id);
-        }
+        dream.take(&mut picture);
         if !camera.enabled || !view.is_active {
             continue;
         }
-        let mut snapshot = match shadow.snapshot(entity) {
+        let snapshot = {
+            profile_scope!("shadow snapshot");
+            shadow.snapshot(entity)
+        };
+        let mut snapshot = match snapshot {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 warn_once!("no neural picture: {error}");
@@ -196,7 +260,8 @@ pub(crate) fn exchange(
             dream.first_id = dream.next_id;
             dream.anticipation.forget();
         }
-        put_late(latch, &snapshot, &camera, picture.epoch);
+        let input_at = marks.asked_now().input;
+        put_late(latch, &snapshot, &camera, picture.epoch, input_at);
         look_ahead(&mut snapshot, &camera, &mut dream.anticipation, &picture);
         cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {
@@ -205,6 +270,7 @@ pub(crate) fn exchange(
         dream.waiting.merge(&std::mem::take(&mut dream.fresh));
         let id = dream.next_id;
         dream.next_id += 1;
+        let asked = marks.asked_now();
         let request = DreamRequest {
             id,
             snapshot: Arc::new(snapshot),
@@ -212,14 +278,15 @@ pub(crate) fn exchange(
             style: camera.style.normalized(),
             condition_strength: camera.condition_strength,
             reset: camera.reset,
-            input_at: Instant::now(),
+            input_at: asked.input,
+            requested_at: asked.sent,
         };
         if camera.reset {
             camera.bypass_change_detection().reset = false;
         }
-        dream.handle.request(request);
+        dream.ask(request, asked);
         if camera.pace == NeuralPace::Lockstep {
-            wait_for(&dream.handle, id, dream.first_id, &mut picture);
+            wait_for(dream, id, &mut picture);
             dream.status = dream.handle.status();
         }
     }
@@ -231,7 +298,13 @@ pub(crate) fn covering_tangent(view_tangent: f32, view_aspect: f32, picture_aspe
 }
 
 /// Gives the display the state of this frame; bodies that are not sane are left out.
-fn put_late(latch: &LateLatch, snapshot: &ShadowSnapshot, camera: &NeuralCamera, epoch: u64) {
+fn put_late(
+    latch: &LateLatch,
+    snapshot: &ShadowSnapshot,
+    camera: &NeuralCamera,
+    epoch: u64,
+    input_at: Instant,
+) {
     let mut snapshot = snapshot.clone();
     // A camera that cannot be looked through is the model's to report: the display stays as it is.
     if check_request(&mut snapshot).is_ok() {
@@ -240,6 +313,7 @@ fn put_late(latch: &LateLatch, snapshot: &ShadowSnapshot, camera: &NeuralCamera,
             snapshot: Arc::new(snapshot),
             style: camera.style,
             epoch,
+            input_at,
             at: Instant::now(),
         });
     }
@@ -284,23 +358,12 @@ fn cover_view(
     snapshot.camera.vertical_fov_rad = 2.0 * covering.atan();
 }
 
-fn show(picture: &mut NeuralPicture, frame: NeuralFrame, first_id: u64) {
-    if frame.request_id < first_id {
-        return;
-    }
-    picture.serial += 1;
-    picture.frame = Some(frame);
-}
-
-fn wait_for(handle: &DreamHandle, id: u64, first_id: u64, picture: &mut NeuralPicture) {
+fn wait_for(dream: &mut Dream, id: u64, picture: &mut NeuralPicture) {
+    profile_wait!("lockstep picture");
     let give_up = Instant::now() + LOCKSTEP_LIMIT;
     while Instant::now() < give_up {
-        if let Some(frame) = handle.newest_frame() {
-            let answered = frame.request_id >= id;
-            show(picture, frame, first_id);
-            if answered {
-                return;
-            }
+        if dream.take(picture).is_some_and(|answered| answered >= id) {
+            return;
         }
         std::thread::sleep(Duration::from_micros(500));
     }

@@ -29,6 +29,8 @@
 //! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
+//! | [`latency`] | from input to present, stage by stage; deadlines |
+//! | [`pacing`] | pipelining, presents, frame rate, and what the dream thread may take |
 //! | [`recorder`] | episodes for training, from any Bevy game |
 //! | [`sketch`] | from a drawing to the plan of a level, as plain data |
 //!
@@ -42,10 +44,14 @@ pub mod camera;
 pub mod diagnostics;
 pub mod dream;
 mod gbuffer;
+pub mod latency;
 pub mod level;
 pub mod material;
 pub mod memory;
 pub mod overlay;
+pub mod pacing;
+#[cfg(feature = "tracy")]
+mod profile;
 pub mod recorder;
 pub mod shadow;
 pub mod sketch;
@@ -73,6 +79,7 @@ pub mod prelude {
     pub use crate::memory::{
         ForgetSurface, LoadMemory, MemoryFileDone, MemoryOverlay, NeuralMemory, SaveMemory,
     };
+    pub use crate::pacing::Pacing;
     pub use crate::shadow::NeuralProxy;
     pub use crate::toggle::{NeuralKeys, SideBySide};
 }
@@ -82,13 +89,17 @@ pub struct ReveriePlugins;
 
 impl PluginGroup for ReveriePlugins {
     fn build(self) -> PluginGroupBuilder {
-        PluginGroupBuilder::start::<Self>()
+        let group = PluginGroupBuilder::start::<Self>()
             .add(shadow::ShadowPlugin)
             .add(action::ActionPlugin)
             .add(view::ViewPlugin)
             .add(diagnostics::DiagnosticsPlugin)
+            .add(latency::LatencyPlugin)
             .add(overlay::OverlayPlugin)
-            .add(NeuralCameraPlugin)
+            .add(NeuralCameraPlugin);
+        #[cfg(feature = "tracy")]
+        let group = group.add(profile::ProfilePlugin);
+        group
     }
 }
 
@@ -98,6 +109,7 @@ struct NeuralCameraPlugin;
 impl Plugin for NeuralCameraPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<toggle::NeuralKeys>()
+            .init_resource::<latency::FrameMarks>()
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
             .init_resource::<memory::MemoryOverlay>()
@@ -116,12 +128,14 @@ impl Plugin for NeuralCameraPlugin {
                         .before(CameraUpdateSystems)
                         .before(TransformSystems::Propagate),
                     (
+                        latency::end_simulation,
                         camera::cut,
                         (memory::forget, memory::files),
                         dream::start_dreams,
                         dream::exchange,
                         memory::paint_overlay,
                         view::choose_pass,
+                        latency::end_requests,
                         diagnostics::measure,
                     )
                         .chain()

@@ -1,5 +1,7 @@
 //! The HUD: what the model does, how fast, how old. F3 shows and hides it.
 
+mod graph;
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
 use crate::camera::NeuralCamera;
-use crate::diagnostics::{
-    DISPLAY_FPS, INPUT_TO_FRAME_MS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS, SOURCE_AGE_MS,
-    STAGES,
-};
+use crate::diagnostics::{DISPLAY_FPS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS};
 use crate::dream::Dream;
+use crate::latency::{
+    DISPLAY_MISSES, INPUT_TO_PRESENT_MS, POSE_AGE_MS, SOURCE_AGE_MS, SOURCE_MISSES,
+};
 use crate::memory::NeuralMemory;
 use crate::toggle::{NeuralKeys, pressed};
 
@@ -29,13 +31,22 @@ impl Plugin for OverlayPlugin {
     fn build(&self, app: &mut App) {
         app.add_systems(Startup, spawn).add_systems(
             Update,
-            (switch, write.run_if(on_timer(Duration::from_millis(250)))).chain(),
+            (
+                switch,
+                (write, graph::write_stages).run_if(on_timer(Duration::from_millis(250))),
+                graph::draw.run_if(on_timer(Duration::from_millis(100))),
+            )
+                .chain(),
         );
     }
 }
 
+/// The HUD's words.
+#[derive(Component)]
+struct Summary;
+
 fn spawn(mut commands: Commands) {
-    commands.spawn((
+    let mut hud = commands.spawn((
         NeuralHud,
         Node {
             position_type: PositionType::Absolute,
@@ -43,18 +54,24 @@ fn spawn(mut commands: Commands) {
             left: px(8),
             max_width: percent(96),
             padding: UiRect::axes(px(10), px(8)),
+            flex_direction: FlexDirection::Column,
+            row_gap: px(4),
             border_radius: BorderRadius::all(px(6)),
             ..default()
         },
         BackgroundColor(Color::srgba(0.02, 0.03, 0.05, 0.72)),
         GlobalZIndex(i32::MAX - 1),
         Visibility::Hidden,
-        children![(
+    ));
+    hud.with_children(|panel| {
+        panel.spawn((
+            Summary,
             Text::default(),
             TextFont { font_size: FontSize::Px(13.0), ..default() },
             TextColor(Color::srgb(0.92, 0.94, 0.97)),
-        )],
-    ));
+        ));
+        graph::spawn(panel);
+    });
 }
 
 fn switch(
@@ -72,23 +89,19 @@ fn switch(
 fn write(
     store: Res<DiagnosticsStore>,
     cameras: Query<(&NeuralCamera, &NeuralMemory, Option<&Dream>)>,
-    hud: Query<(&Visibility, &Children), With<NeuralHud>>,
-    mut texts: Query<&mut Text>,
+    hud: Query<&Visibility, With<NeuralHud>>,
+    mut texts: Query<&mut Text, With<Summary>>,
 ) {
-    for (visibility, children) in &hud {
-        if *visibility == Visibility::Hidden {
-            continue;
-        }
-        let text = match cameras.iter().next() {
-            Some((camera, memory, dream)) => describe(camera, memory, dream, &store),
-            None => "no neural camera".to_owned(),
-        };
-        for child in children {
-            if let Ok(mut shown) = texts.get_mut(*child)
-                && shown.0 != text
-            {
-                shown.0.clone_from(&text);
-            }
+    if hud.iter().all(|visibility| *visibility == Visibility::Hidden) {
+        return;
+    }
+    let text = match cameras.iter().next() {
+        Some((camera, memory, dream)) => describe(camera, memory, dream, &store),
+        None => "no neural camera".to_owned(),
+    };
+    for mut shown in &mut texts {
+        if shown.0 != text {
+            shown.0.clone_from(&text);
         }
     }
 }
@@ -117,16 +130,21 @@ fn describe(
     let mut text = format!("{model} | {state}\npicture {shown} (F2), side by side F4\n");
     // Writing into a String cannot fail.
     let _ = writeln!(text, "model {} fps, display {} fps", value(&MODEL_FPS), value(&DISPLAY_FPS));
-    for path in &STAGES {
-        let name = path.as_str().trim_start_matches("reverie/model/").trim_end_matches("_ms");
-        let _ = write!(text, "{name} {} ", value(path));
-    }
-    let _ = writeln!(text, "ms");
     let _ = writeln!(
         text,
-        "source age {} ms, input to frame {} ms",
+        "input to present {} ms, source age {} ms, pose age {} ms",
+        value(&INPUT_TO_PRESENT_MS),
         value(&SOURCE_AGE_MS),
-        value(&INPUT_TO_FRAME_MS)
+        value(&POSE_AGE_MS)
+    );
+    let count = |path: &DiagnosticPath| {
+        store.get(path).and_then(|known| known.value()).map_or(0, |count| count as u64)
+    };
+    let _ = writeln!(
+        text,
+        "deadlines missed: display {}, source {}",
+        count(&DISPLAY_MISSES),
+        count(&SOURCE_MISSES)
     );
     let known = memory.stats();
     let _ = writeln!(

@@ -17,24 +17,30 @@ use crate::view::ShadowView;
 pub struct StageTimes {
     /// Waiting in the channel, from the request's making to its taking.
     pub wait_ms: f32,
+    /// Pre-checks of the request.
+    pub guard_ms: f32,
     /// Shadow raster, sun visibility, paint.
     pub raster_ms: f32,
     /// Reprojection of past frames, exemplar read, packing of the condition.
     pub condition_ms: f32,
     /// All denoising steps.
     pub denoise_ms: f32,
-    /// Tensor to bytes, exemplar write, choice of keyframes.
+    /// From the network's values to bytes.
+    pub decode_ms: f32,
+    /// Exemplar write, choice of keyframes.
     pub commit_ms: f32,
 }
 
 impl StageTimes {
     /// Name and value of every stage, in order of time.
-    pub fn stages(&self) -> [(&'static str, f32); 5] {
+    pub fn stages(&self) -> [(&'static str, f32); 7] {
         [
             ("wait", self.wait_ms),
+            ("guard", self.guard_ms),
             ("raster", self.raster_ms),
             ("condition", self.condition_ms),
             ("denoise", self.denoise_ms),
+            ("decode", self.decode_ms),
             ("commit", self.commit_ms),
         ]
     }

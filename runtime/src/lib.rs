@@ -10,6 +10,7 @@
 //! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
 //!
 //! Nothing here knows Bevy. Without the feature `tch` the crate builds without libtorch: then the only model is
@@ -26,6 +27,8 @@ pub mod material;
 pub mod memory;
 pub mod model;
 pub mod paint;
+pub mod profile;
+pub mod quantiles;
 pub mod references;
 pub mod request;
 pub mod scene;

@@ -32,8 +32,10 @@ pub struct DreamRequest {
     pub condition_strength: f32,
     /// Forget all past frames first: a camera cut or a teleport.
     pub reset: bool,
-    /// When the player's input was sampled; start of the latency chain.
+    /// When the newest input that the state shows was sampled; start of the latency chain.
     pub input_at: Instant,
+    /// When the request was made.
+    pub requested_at: Instant,
 }
 
 /// From the ground towards the sun when a game has none.

@@ -60,6 +60,7 @@ fn painted(style: &str) -> image::RgbImage {
         condition_strength: 1.0,
         reset: false,
         input_at: Instant::now(),
+        requested_at: Instant::now(),
     };
     let frame = ShadowPaint::new(WIDTH, HEIGHT).append_frame(&request).unwrap();
     image::RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {

@@ -58,11 +58,63 @@ fn pictures_and_figures_are_written() {
     assert!(summary["frames"].as_u64().is_some_and(|v| v >= 6), "{summary:#}");
     assert!(summary["physics_hash"].as_str().is_some_and(|v| v.len() == 16), "{summary:#}");
     assert!(summary["last_failure"].is_null(), "{summary:#}");
-    for stage in ["raster", "condition", "denoise", "commit", "input_to_frame"] {
+    for stage in ["raster", "condition", "denoise", "decode", "commit", "input_to_frame"] {
         let at = |q: &str| summary["stages_ms"][stage][q].as_f64();
         assert!(at("p50") > Some(0.0), "{stage} in {summary:#}");
         assert!(at("p50") <= at("p95") && at("p95") <= at("p99"), "{stage} in {summary:#}");
     }
+    latency_is_told(&summary);
+}
+
+/// Every stage from input to present, and the whole ways.
+fn latency_is_told(summary: &Value) {
+    let latency = &summary["latency_ms"];
+    let stages = [
+        "input_sample",
+        "simulation_start",
+        "simulation_end",
+        "request",
+        "wait",
+        "guard",
+        "raster",
+        "condition",
+        "denoise",
+        "decode",
+        "commit",
+        "publish",
+        "extract",
+        "upload",
+        "warp",
+        "present",
+    ];
+    for name in stages.into_iter().chain(["input_to_present", "source_age", "pose_age"]) {
+        let [p50, p95, p99, max] = ["p50", "p95", "p99", "max"].map(|q| {
+            latency[name][q].as_f64().unwrap_or_else(|| panic!("{name}.{q} in {latency:#}"))
+        });
+        assert!(0.0 <= p50 && p50 <= p95 && p95 <= p99 && p99 <= max, "{name} in {latency:#}");
+    }
+    let max = |name: &str| latency[name]["max"].as_f64().unwrap();
+    assert!(max("denoise") > 0.0 && max("present") > 0.0, "{latency:#}");
+    assert!(max("input_to_present") >= max("denoise"), "{latency:#}");
+    assert!(max("pose_age") <= max("input_to_present"), "{latency:#}");
+    for name in ["display", "source", "display_deadline_ms", "source_deadline_ms"] {
+        assert!(summary["deadline_misses"][name].is_number(), "{name} in {summary:#}");
+    }
+}
+
+#[test]
+fn the_ordinary_renderer_has_the_same_figures_without_a_dream() {
+    let out = folder("play_ordinary").join("out");
+    let words = ["--conventional", "--pacing", "throughput"];
+    let summary = play(&out, Path::new("paint"), &words);
+    let latency = summary["latency_ms"].as_object().unwrap();
+    for name in ["input_to_present", "simulation_end", "extract", "present"] {
+        assert!(latency.contains_key(name), "{name} in {summary:#}");
+    }
+    for name in ["denoise", "publish", "warp", "source_age", "pose_age"] {
+        assert!(!latency.contains_key(name), "{name} in {summary:#}");
+    }
+    assert_eq!(summary["pacing"], "throughput");
 }
 
 #[test]

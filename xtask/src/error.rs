@@ -103,6 +103,9 @@ pub enum XtaskError {
     /// The workspace's folder cannot be told.
     #[error("xtask must be run through cargo, as `cargo xtask`")]
     NotUnderCargo,
+    /// A trace could not be taken.
+    #[error(transparent)]
+    Trace(#[from] crate::trace::TraceError),
     /// Parts of a test run failed; the table above has told which.
     #[error("failed: {0}")]
     PhasesFailed(String),

@@ -10,6 +10,7 @@ mod play;
 mod setup;
 mod shell;
 mod test;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   play [ARGS]    setup, then `reverie play ARGS`; without a display it runs headless and writes pictures
   test           setup, then format check, build and all tests, with a table of times
   bench          setup, then the times of each stage of a frame
+  trace [ARGS]   what a running program built with `--features tracy` sends, as a table; --seconds N, --port N
   ci             test, and clippy and rustdoc with warnings as errors, with logs for machines
 
 After `cargo xtask setup`, plain `cargo run` and `cargo test` work too.";
@@ -31,7 +33,7 @@ fn dispatch(arguments: &[String]) -> Result<(), XtaskError> {
         Some((command, rest)) => (command.as_str(), rest),
         None => ("help", arguments),
     };
-    if command != "play"
+    if !matches!(command, "play" | "trace")
         && let Some(surplus) = rest.first()
     {
         return Err(XtaskError::SurplusArgument {
@@ -46,6 +48,7 @@ fn dispatch(arguments: &[String]) -> Result<(), XtaskError> {
         "test" => test::run(&root, test::Scope::Test),
         "ci" => test::run(&root, test::Scope::Ci),
         "bench" => bench::run(&root),
+        "trace" => trace::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(())

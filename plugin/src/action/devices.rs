@@ -1,9 +1,12 @@
 //! From devices to intent, once a frame; ticks take from it what has gathered.
 
+use std::time::Instant;
+
 use bevy::ecs::system::SystemParam;
 use bevy::input::mouse::AccumulatedMouseMotion;
 use bevy::prelude::*;
 use bevy::window::{CursorGrabMode, CursorOptions, PrimaryWindow};
+use reverie_runtime::profile_scope;
 
 use super::bindings::{ActionBindings, Trigger};
 use super::{ActionSource, PlayerAction};
@@ -15,14 +18,16 @@ pub(super) struct DeviceIntent {
     gathered: PlayerAction,
     /// Held at the last sample.
     held: PlayerAction,
+    /// Of the last sample.
+    sampled_at: Option<Instant>,
 }
 
 impl DeviceIntent {
-    /// The intent of one tick. A turn is told once.
-    pub(super) fn take(&mut self) -> PlayerAction {
+    /// The intent of one tick, and when its newest part was sampled. A turn is told once.
+    pub(super) fn take(&mut self) -> (PlayerAction, Option<Instant>) {
         let taken = self.gathered;
         self.gathered = PlayerAction { look: Vec2::ZERO, ..self.held };
-        taken
+        (taken, self.sampled_at)
     }
 
     fn gather(&mut self, now: PlayerAction) {
@@ -36,6 +41,7 @@ impl DeviceIntent {
             throw: before.throw || now.throw,
         };
         self.held = now;
+        self.sampled_at = Some(Instant::now());
     }
 }
 
@@ -88,6 +94,7 @@ pub(super) fn sample(
     if *source != ActionSource::Devices {
         return;
     }
+    profile_scope!("input sample");
     let axis = |plus: &[Trigger], minus: &[Trigger]| {
         f32::from(u8::from(devices.held(plus))) - f32::from(u8::from(devices.held(minus)))
     };

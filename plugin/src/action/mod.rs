@@ -8,6 +8,8 @@ mod devices;
 mod script;
 mod tally;
 
+use std::time::Instant;
+
 use bevy::input::InputSystems;
 use bevy::prelude::*;
 use reverie_runtime::request::Action;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use bindings::{ActionBindings, Trigger};
 pub use script::{ActionScript, ScriptError, ScriptStep};
 pub use tally::ActionTally;
+
+use crate::latency::FrameMarks;
 
 /// The player's intent for the present physics tick.
 #[derive(Resource, Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -73,6 +77,7 @@ impl Plugin for ActionPlugin {
             .init_resource::<ActionSource>()
             .init_resource::<ActionBindings>()
             .init_resource::<devices::DeviceIntent>()
+            .init_resource::<FrameMarks>()
             .add_systems(
                 PreUpdate,
                 (devices::hold_cursor, devices::sample).chain().after(InputSystems),
@@ -85,13 +90,20 @@ fn fill(
     source: Res<ActionSource>,
     mut intent: ResMut<devices::DeviceIntent>,
     mut action: ResMut<PlayerAction>,
+    mut marks: ResMut<FrameMarks>,
     mut script_tick: Local<u64>,
 ) {
     if source.is_changed() {
         *script_tick = 0;
     }
+    // The game fills its intent on its own: at some time before this tick.
+    marks.input = Instant::now();
     match &*source {
-        ActionSource::Devices => *action = intent.take(),
+        ActionSource::Devices => {
+            let (taken, sampled_at) = intent.take();
+            *action = taken;
+            marks.input = sampled_at.unwrap_or(marks.input);
+        }
         ActionSource::Script(script) => {
             *action = script.action_at(*script_tick);
             *script_tick += 1;

@@ -25,6 +25,7 @@ use super::prepare::{GpuView, PresentPipeline};
 use super::{PresentLog, Presented};
 use crate::camera::NeuralFilter;
 use crate::gbuffer::GBufferPipelines;
+use crate::latency::RenderMarks;
 
 /// A state of the game as it is to be displayed.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Latched {
     pub style: StyleWeights,
     /// As in [`NeuralPicture::epoch`](crate::dream::NeuralPicture::epoch).
     pub epoch: u64,
+    /// When the input that it shows was sampled.
+    pub input_at: Instant,
     /// When the main world put it here.
     pub at: Instant,
 }
@@ -114,6 +117,7 @@ pub(super) fn latch(
     gbuffer: Option<Res<GBufferPipelines>>,
     present: Option<Res<PresentPipeline>>,
     log: Res<PresentLog>,
+    marks: Res<RenderMarks>,
 ) {
     let (Some(gbuffer), Some(present)) = (gbuffer, present) else { return };
     let (mut gpu, picture, camera) = view.into_inner();
@@ -150,6 +154,9 @@ pub(super) fn latch(
         light: light(latched, gpu.frames.tones.of_sky()),
     }
     .words();
+    if matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample) {
+        marks.warped_into(latched.at, latched.input_at);
+    }
     log.push(Presented {
         at,
         pose_at: latched.at,

@@ -6,15 +6,20 @@ use bevy::render::diagnostic::RecordDiagnostics;
 use bevy::render::render_resource::{PipelineCache, RenderPassDescriptor};
 use bevy::render::renderer::{RenderContext, ViewQuery};
 use bevy::render::view::ViewTarget;
+use reverie_runtime::profile_scope;
 
 use super::prepare::{GpuView, PresentPipelineId};
+use crate::latency::RenderMarks;
 
 /// Fills the camera's whole viewport.
 pub(super) fn draw(
     view: ViewQuery<(&ViewTarget, &ExtractedCamera, &PresentPipelineId, &GpuView)>,
     cache: Res<PipelineCache>,
+    marks: Res<RenderMarks>,
     mut context: RenderContext,
 ) {
+    profile_scope!("warp");
+    let _mark = marks.draw();
     let (target, camera, pipeline, gpu) = view.into_inner();
     let (Some(pipeline), Some(group)) =
         (cache.get_render_pipeline(pipeline.id), &gpu.present_group)

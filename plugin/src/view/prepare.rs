@@ -10,6 +10,7 @@ use bevy::render::render_resource::*;
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use bevy::render::view::ViewTarget;
 use reverie_kernels::present::PRESENT_WGSL;
+use reverie_runtime::profile_scope;
 
 use super::ViewReady;
 use super::detail::GpuDetail;
@@ -17,6 +18,7 @@ use super::extract::ViewPicture;
 use super::frames::Frames;
 use super::latch::{GrowingBuffer, Latched};
 use crate::gbuffer::{GBufferPipelines, GBufferTextures, MeshPool, Table};
+use crate::latency::RenderMarks;
 
 /// What all neural views share.
 #[derive(Resource)]
@@ -184,8 +186,10 @@ pub(super) fn prepare_views(
     mut commands: Commands,
     device: Res<RenderDevice>,
     queue: Res<RenderQueue>,
+    marks: Res<RenderMarks>,
     mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, Option<&mut GpuView>)>,
 ) {
+    profile_scope!("upload");
     for (entity, picture, camera, gpu) in &mut views {
         // A minimised window has no pixels.
         let Some(size) = camera.physical_viewport_size.filter(|size| size.min_element() > 0) else {
@@ -208,4 +212,5 @@ pub(super) fn prepare_views(
             gpu.present_group = None;
         }
     }
+    marks.uploaded();
 }

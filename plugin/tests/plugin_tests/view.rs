@@ -6,6 +6,7 @@ use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy_rapier3d::prelude::*;
+use bevy_reverie::latency::{Deadlines, LatencyLog, Stage};
 use bevy_reverie::prelude::*;
 use bevy_reverie::recorder::{headless, prepare_to_step};
 
@@ -162,4 +163,50 @@ fn without_a_model_file_shadow_paint_is_on_screen() {
     let picture = shot(&mut app);
     let (wall, sky) = (pixel(&picture, 64, 36), pixel(&picture, 3, 3));
     assert!(wall != sky && !near(sky, SKY) && wall != [0, 0, 0], "wall {wall:?}, sky {sky:?}");
+}
+
+#[test]
+fn every_presented_frame_is_measured_from_input_to_present() {
+    let (mut app, camera) = game(neural_camera());
+    until_neural(&mut app);
+    app.world_mut().resource_mut::<LatencyLog>().clear();
+    for _ in 0..10 {
+        app.update();
+    }
+    let figures = |app: &App| {
+        let world = app.world();
+        world.resource::<LatencyLog>().summary(world.resource::<Deadlines>())
+    };
+    let summary = figures(&app);
+    // A frame's figures come with the next frame.
+    assert!((9..=10).contains(&summary.frames), "{summary:#?}");
+    // The fake model tells no times of its own.
+    let told = [
+        Stage::Request,
+        Stage::Wait,
+        Stage::Publish,
+        Stage::Extract,
+        Stage::Upload,
+        Stage::Warp,
+        Stage::Present,
+    ];
+    for name in
+        told.map(Stage::name).into_iter().chain(["input_to_present", "source_age", "pose_age"])
+    {
+        assert!(summary.latency_ms.contains_key(name), "{name} in {summary:#?}");
+    }
+    let max = |name: &str| summary.latency_ms[name].max;
+    assert!(max("pose_age") <= max("source_age"), "the pose is the frame's own: {summary:#?}");
+
+    // The ordinary picture has no source and no warp.
+    app.world_mut().get_mut::<NeuralCamera>(camera).unwrap().enabled = false;
+    app.update();
+    app.update();
+    app.world_mut().resource_mut::<LatencyLog>().clear();
+    app.update();
+    app.update();
+    let summary = figures(&app);
+    assert!(summary.frames > 0);
+    assert!(!summary.latency_ms.contains_key("source_age"), "{summary:#?}");
+    assert!(!summary.latency_ms.contains_key("warp"), "{summary:#?}");
 }

@@ -13,6 +13,14 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, ShadowPaint, WorldModel};
 use crate::request::DreamRequest;
+use crate::{
+    profile_frame, profile_image, profile_message, profile_plot, profile_scope, profile_thread,
+    profile_wait,
+};
+
+mod priority;
+
+pub use priority::LOWEST_NICE;
 
 /// Builds the model on the dream thread; called again after a failure.
 pub type ModelBuilder = Box<dyn FnMut() -> Result<Box<dyn WorldModel>, ModelError> + Send>;
@@ -26,11 +34,14 @@ pub struct DreamConfig {
     pub height: u32,
     /// How often a failed model is built again.
     pub restarts: u32,
+    /// How far the thread stands back behind the game when cores are short: 0, as all others, to [`LOWEST_NICE`]. Linux
+    /// takes it as the niceness of the thread and of libtorch's threads, Windows as a lower priority.
+    pub nice: u8,
 }
 
 impl Default for DreamConfig {
     fn default() -> Self {
-        Self { width: 128, height: 72, restarts: 3 }
+        Self { width: 128, height: 72, restarts: 3, nice: 0 }
     }
 }
 
@@ -160,11 +171,17 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        profile_thread!("dream");
+        priority::lower(self.config.nice);
         let mut paint = ShadowPaint::new(self.config.width, self.config.height);
         let mut model = self.build();
-        let requests = self.requests.clone();
-        for request in requests.iter() {
+        while let Some(request) = self.next_request() {
+            profile_frame!("neural frame");
+            if request.reset {
+                profile_message!("reset: request {} forgets the past", request.id);
+            }
             let dreamed = model.as_mut().map(|model| {
+                profile_scope!("model step");
                 catch_unwind(AssertUnwindSafe(|| model.append_frame(&request)))
                     .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }))
             });
@@ -187,7 +204,14 @@ impl Worker {
         }
     }
 
+    /// `None` once nobody can ask any more.
+    fn next_request(&self) -> Option<DreamRequest> {
+        profile_wait!("request");
+        self.requests.recv().ok()
+    }
+
     fn build(&mut self) -> Option<Box<dyn WorldModel>> {
+        profile_scope!("build model");
         let build = &mut self.build;
         let built = catch_unwind(AssertUnwindSafe(build))
             .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }));
@@ -213,8 +237,10 @@ impl Worker {
         self.note(|s| s.last_failure = Some(why.clone()));
         if matches!(error, ModelError::Request { .. }) {
             self.note(|s| s.refused += 1);
+            profile_message!("reject: {why}");
             return;
         }
+        profile_message!("failure: {why}");
         *model = None;
         let restarts = self.status.lock().unwrap_or_else(PoisonError::into_inner).restarts;
         if restarts < self.config.restarts {
@@ -226,6 +252,7 @@ impl Worker {
     }
 
     fn fall_back(&self, why: String) {
+        profile_message!("fallback: shadow paint, {why}");
         self.note(|s| {
             s.model = "shadow paint".to_owned();
             s.last_failure = Some(why.clone());
@@ -238,6 +265,9 @@ impl Worker {
     }
 
     fn publish(&self, frame: NeuralFrame) {
+        profile_scope!("publish");
+        profile_image!(&frame.rgba, frame.width, frame.height);
+        profile_plot!("queue depth", self.requests.len() as f64);
         let mut frame = frame;
         while let Err(TrySendError::Full(back)) = self.frames.try_send(frame) {
             frame = back;

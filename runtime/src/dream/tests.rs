@@ -28,6 +28,7 @@ fn request(id: u64) -> DreamRequest {
         condition_strength: 1.0,
         reset: false,
         input_at: Instant::now(),
+        requested_at: Instant::now(),
     }
 }
 
@@ -68,7 +69,7 @@ where
 {
     let build: ModelBuilder =
         Box::new(move || Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act()))));
-    DreamHandle::spawn(DreamConfig { width: 16, height: 16, restarts: 2 }, build).unwrap()
+    DreamHandle::spawn(DreamConfig { width: 16, height: 16, restarts: 2, nice: 0 }, build).unwrap()
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Clip {
             condition_strength: self.condition_strength,
             reset: false,
             input_at: Instant::now(),
+            requested_at: Instant::now(),
         }
     }
 

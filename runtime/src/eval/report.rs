@@ -129,7 +129,12 @@ impl Times {
 
 /// Milliseconds of a model frame without its wait in the channel.
 pub(super) fn total_ms(times: &StageTimes) -> f64 {
-    f64::from(times.raster_ms + times.condition_ms + times.denoise_ms + times.commit_ms)
+    times
+        .stages()
+        .into_iter()
+        .filter(|(name, _)| *name != "wait")
+        .map(|(_, ms)| f64::from(ms))
+        .sum()
 }
 
 /// By stage, and all of them as `total`.

@@ -8,6 +8,7 @@ use reverie_guard::check_request;
 use super::{ModelError, WorldModel};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::paint::to_rgba8;
+use crate::profile_scope;
 use crate::request::{DreamRequest, FrameSource};
 use crate::view::ShadowView;
 
@@ -38,8 +39,13 @@ impl WorldModel for ShadowPaint {
     fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
         let started = Instant::now();
         let mut snapshot = (*request.snapshot).clone();
-        check_request(&mut snapshot)
-            .map_err(|source| ModelError::Request { request_id: request.id, source })?;
+        {
+            profile_scope!("guard");
+            check_request(&mut snapshot)
+                .map_err(|source| ModelError::Request { request_id: request.id, source })?;
+        }
+        let checked = Instant::now();
+        profile_scope!("raster");
         let (width, height) = (self.width as usize, self.height as usize);
         let view = match &mut self.view {
             Some(view) => {
@@ -48,6 +54,7 @@ impl WorldModel for ShadowPaint {
             }
             none => none.insert(ShadowView::new(&snapshot, &request.style, width, height, true)),
         };
+        let drawn = Instant::now();
         let rgba = Arc::new(to_rgba8(&view.paint));
         let shadow = FrameShadow::new(view, &request.style, &rgba);
         let finished_at = Instant::now();
@@ -61,8 +68,10 @@ impl WorldModel for ShadowPaint {
             detail: None,
             source: FrameSource::ShadowPaint,
             times: StageTimes {
-                wait_ms: ms(started - request.input_at.min(started)),
-                raster_ms: ms(finished_at - started),
+                wait_ms: ms(started.saturating_duration_since(request.requested_at)),
+                guard_ms: ms(checked - started),
+                raster_ms: ms(drawn - checked),
+                decode_ms: ms(finished_at - drawn),
                 ..StageTimes::default()
             },
             input_at: request.input_at,

@@ -157,6 +157,7 @@ fn play(
             condition_strength: 1.0,
             reset: false,
             input_at: Instant::now(),
+            requested_at: Instant::now(),
         };
         if number < prompt {
             model.prompt(&request, truth, 1.0)?;

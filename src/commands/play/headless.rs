@@ -8,13 +8,14 @@ use bevy::app::App;
 use bevy::camera::RenderTarget;
 use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};
-use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::latency::{Deadlines, LatencyLog};
 use bevy_reverie::memory::NeuralMemory;
+use bevy_reverie::pacing::{Pacing, PacingSettings};
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
@@ -63,6 +64,7 @@ pub fn play(
     app.insert_resource(TimeUpdateStrategy::FixedTimesteps(TICKS_PER_FRAME));
     let writer = Writer::start(args.out.clone(), args.size)?;
     stats.start();
+    app.world_mut().resource_mut::<LatencyLog>().clear();
     let mut due = Instant::now();
     let mut written = 0;
     while written < args.frames {
@@ -94,6 +96,7 @@ pub fn play(
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
     let known = memory.stats();
+    let latency = world.resource::<LatencyLog>().summary(world.resource::<Deadlines>());
     let progress = world.resource::<Progress>();
     let summary = stats.summary(&[
         ("memory_mb", json!(known.bytes as f32 / 1e6)),
@@ -110,6 +113,9 @@ pub fn play(
         ("at_goal", json!(progress.at_goal)),
         ("restarts", json!(progress.restarts)),
         ("live", world.get_resource::<Live>().map_or(Value::Null, Live::summary)),
+        ("pacing", json!(args.pacing.name())),
+        ("latency_ms", json!(latency.latency_ms)),
+        ("deadline_misses", json!(latency.deadline_misses)),
     ]);
     writer.finish()?;
     let path = args.out.join("summary.json");
@@ -136,13 +142,13 @@ fn app(
     memory: &NeuralMemory,
 ) -> std::io::Result<App> {
     let mut app = App::new();
-    // A player's renderer works beside the game. Then the pose that it latches late depends on who is faster; in
-    // lockstep, as in recording, nothing may.
-    let plugins = match args.lockstep {
-        true => headless(),
-        false => headless().enable::<PipelinedRenderingPlugin>(),
-    };
-    app.add_plugins(plugins.set(quiet_log()));
+    // The loop above sets the pace. A renderer that works beside the game latches its pose late, and which one depends on
+    // who is faster; in lockstep, as in recording, nothing may.
+    let settings = args.pacing().settings();
+    let pipelined = settings.pipelined && !args.lockstep;
+    let pacing = PacingSettings { max_display_hz: None, pipelined, ..settings };
+    app.add_plugins(Pacing::Custom(pacing).of(headless().set(quiet_log())));
+    app.insert_resource(Deadlines { display_period: FRAME, ..Deadlines::default() });
     let bot = script.is_none();
     args.add_game(&mut app, world, bot)?;
     app.insert_resource(script.map_or(ActionSource::Game, ActionSource::Script))

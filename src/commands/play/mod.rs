@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, WindowResolution};
+use bevy::window::WindowResolution;
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
 use bevy_reverie::memory::NeuralMemory;
+use bevy_reverie::pacing::{Pacing, PacingSettings};
 use reverie_runtime::model::{LoadOptions, load_model};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
@@ -76,9 +77,36 @@ pub struct PlayArgs {
     /// What surfaces look like: loaded from here if the file exists, and saved when the game ends.
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
+    /// Least delay, or most frames.
+    #[arg(long, value_enum, default_value_t = PacingPreset::LowLatency)]
+    pacing: PacingPreset,
+    /// Threads of the model; the pacing's own number if not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
+    dream_threads: Option<u8>,
+    /// How far the model stands back behind the game when cores are short, 0 to 19; the pacing's own number if not given.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=19))]
+    dream_nice: Option<u8>,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// Presets of [`Pacing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PacingPreset {
+    /// The picture shows the player's hand as soon as possible.
+    LowLatency,
+    /// As many frames as possible, each a frame later.
+    Throughput,
+}
+
+impl PacingPreset {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LowLatency => "low-latency",
+            Self::Throughput => "throughput",
+        }
+    }
 }
 
 impl PlayArgs {
@@ -118,6 +146,21 @@ impl PlayArgs {
         let options = LoadOptions { prompt: self.prompt.clone(), ..LoadOptions::default() };
         load_model(Path::new(&self.model), &options)?;
         Ok(())
+    }
+
+    fn pacing(&self) -> Pacing {
+        let preset = match self.pacing {
+            PacingPreset::LowLatency => Pacing::LowLatency,
+            PacingPreset::Throughput => Pacing::Throughput,
+        };
+        if (self.dream_threads, self.dream_nice) == (None, None) {
+            return preset;
+        }
+        let mut settings: PacingSettings = preset.settings();
+        let share = &mut settings.dream;
+        share.threads = self.dream_threads.map_or(share.threads, usize::from);
+        share.nice = self.dream_nice.unwrap_or(share.nice);
+        Pacing::Custom(settings)
     }
 
     /// The game, and what follows the file that it is played from. A style of the player's own outlives levels.
@@ -160,20 +203,19 @@ impl PlayArgs {
         let window = Window {
             title: "Reverie".to_owned(),
             resolution: WindowResolution::new(self.size.0, self.size.1),
-            present_mode: PresentMode::AutoVsync,
             ..Window::default()
         };
         let neural = self.camera(style);
         let mut app = App::new();
         app.add_plugins(
-            DefaultPlugins
+            self.pacing().of(DefaultPlugins
                 .set(WindowPlugin { primary_window: Some(window), ..default() })
-                .set(quiet_log()),
+                .set(quiet_log())),
         );
         self.add_game(&mut app, world, false)?;
         app.insert_resource(script.map_or(ActionSource::Devices, ActionSource::Script))
             .insert_resource(Intended(neural, memory.clone()))
-            .add_systems(Update, (mark_camera, keys, pace_display))
+            .add_systems(Update, (mark_camera, keys))
             .run();
         Ok(())
     }
@@ -238,13 +280,4 @@ fn keys(
     if keys.just_pressed(KeyCode::Escape) {
         exit.write(AppExit::Success);
     }
-}
-
-/// A display without vertical sync would take all cores from the model: 60 frames a second are enough.
-fn pace_display(mut last: Local<Option<std::time::Instant>>) {
-    let frame = std::time::Duration::from_micros(16_600);
-    if let Some(spare) = last.and_then(|last| frame.checked_sub(last.elapsed())) {
-        std::thread::sleep(spare);
-    }
-    *last = Some(std::time::Instant::now());
 }

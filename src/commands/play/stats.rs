@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bevy_reverie::runtime::frame::NeuralFrame;
+use bevy_reverie::runtime::quantiles::Quantiles;
 use bevy_reverie::runtime::request::FrameSource;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Milliseconds by stage.
-    stages: BTreeMap<&'static str, Vec<f32>>,
+    stages: BTreeMap<&'static str, Quantiles>,
     /// Neural pictures taken.
     pub neural_frames: u64,
     /// Display frames that showed shadow paint.
@@ -38,17 +39,17 @@ impl Stats {
             self.fallback_frames += 1;
         }
         let now = Instant::now();
-        let age_ms = now.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
-        self.stages.entry("source_age").or_default().push(age_ms);
+        let mut add = |name, ms| self.stages.entry(name).or_default().add(ms);
+        let milliseconds =
+            |to: Instant| to.saturating_duration_since(frame.input_at).as_secs_f64() * 1e3;
+        add("source_age", milliseconds(now));
         if serial != self.last_serial {
             self.last_serial = serial;
             self.neural_frames += u64::from(frame.source == FrameSource::Model);
             for (name, ms) in frame.times.stages() {
-                self.stages.entry(name).or_default().push(ms);
+                add(name, f64::from(ms));
             }
-            let whole =
-                frame.finished_at.saturating_duration_since(frame.input_at).as_secs_f32() * 1e3;
-            self.stages.entry("input_to_frame").or_default().push(whole);
+            add("input_to_frame", milliseconds(frame.finished_at));
         }
     }
 
@@ -56,7 +57,7 @@ impl Stats {
     pub fn summary(&self, extra: &[(&str, Value)]) -> Value {
         let seconds = self.started.map_or(0.0, |s| s.elapsed().as_secs_f64()).max(1e-9);
         let stages: BTreeMap<_, _> =
-            self.stages.iter().map(|(name, values)| (*name, quantiles(values))).collect();
+            self.stages.iter().map(|(name, quantiles)| (*name, quantiles.summary())).collect();
         let mut summary = json!({
             "frames": self.display_frames,
             "model_frames": self.neural_frames,
@@ -77,32 +78,9 @@ impl Stats {
     }
 }
 
-fn quantiles(values: &[f32]) -> Value {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let at = |q: f64| sorted.get(((sorted.len().max(1) - 1) as f64 * q).round() as usize).copied();
-    json!({ "p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": at(1.0) })
-}
-
 /// Largest resident size so far, where the system tells it.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_those_of_the_sorted_values() {
-        let values: Vec<f32> = (0..=100).rev().map(|v| v as f32).collect();
-        let q = quantiles(&values);
-        assert_eq!(
-            (q["p50"].as_f64(), q["p95"].as_f64(), q["max"].as_f64()),
-            (Some(50.0), Some(95.0), Some(100.0))
-        );
-        assert!(quantiles(&[])["p50"].is_null());
-    }
 }

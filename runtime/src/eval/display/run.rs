@@ -228,6 +228,7 @@ impl Run<'_> {
                 condition_strength: 1.0,
                 reset: false,
                 input_at: Instant::now(),
+                requested_at: Instant::now(),
             };
             let (width, height) = self.size;
             if index < PROMPT_FRAMES {

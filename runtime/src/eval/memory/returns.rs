@@ -517,6 +517,7 @@ pub(super) fn request(clip: &Clip, index: usize, snapshot: ShadowSnapshot) -> Dr
         condition_strength: 1.0,
         reset: false,
         input_at: Instant::now(),
+        requested_at: Instant::now(),
     }
 }
 

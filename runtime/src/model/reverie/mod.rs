@@ -21,6 +21,7 @@ use crate::device::{best_device, fastest_kind};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::memory::SharedMemory;
 use crate::paint::to_rgba8;
+use crate::profile_scope;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
 use crate::sampler::sample;
@@ -215,7 +216,7 @@ impl ReverieModel {
             self.references.clear();
             self.last_time_s = None;
         }
-        self.draw(request)?;
+        let checked = self.draw(request)?;
         let drawn = Instant::now();
         self.globals = self.condition(request);
         let conditioned = Instant::now();
@@ -226,9 +227,13 @@ impl ReverieModel {
             self.reset();
             return Err(ModelError::NotANumber { count, request_id: request.id });
         }
-        let rgba = Arc::new(to_rgba8(&rgb));
+        let rgba = {
+            profile_scope!("decode");
+            Arc::new(to_rgba8(&rgb))
+        };
         let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
         let shadow = self.view.as_ref().map(shadow);
+        let decoded = Instant::now();
         match instead {
             Some((truth, trust)) => self.commit(request, truth, |_| trust, trust),
             None => {
@@ -254,11 +259,13 @@ impl ReverieModel {
             detail: self.newest_detail(),
             source: FrameSource::Model,
             times: StageTimes {
-                wait_ms: ms(started - request.input_at.min(started)),
-                raster_ms: ms(drawn - started),
+                wait_ms: ms(started.saturating_duration_since(request.requested_at)),
+                guard_ms: ms(checked.saturating_duration_since(started)),
+                raster_ms: ms(drawn - checked),
                 condition_ms: ms(conditioned - drawn),
                 denoise_ms: ms(denoised - conditioned),
-                commit_ms: ms(finished_at - denoised),
+                decode_ms: ms(decoded - denoised),
+                commit_ms: ms(finished_at - decoded),
             },
             input_at: request.input_at,
             finished_at,
@@ -273,7 +280,8 @@ impl ReverieModel {
         self.detail.clone()
     }
 
-    fn draw(&mut self, request: &DreamRequest) -> Result<(), ModelError> {
+    /// Checks and draws the shadow; tells when the checks were done.
+    fn draw(&mut self, request: &DreamRequest) -> Result<Instant, ModelError> {
         // Snow does not lie on what was remembered of noon.
         let other = |old: StyleWeights| request.style.distance(&old) > OTHER_WEATHER;
         if self.exemplar_style.is_none_or(other) {
@@ -282,8 +290,13 @@ impl ReverieModel {
             self.detail = None;
         }
         let mut snapshot = (*request.snapshot).clone();
-        check_request(&mut snapshot)
-            .map_err(|source| ModelError::Request { request_id: request.id, source })?;
+        {
+            profile_scope!("guard");
+            check_request(&mut snapshot)
+                .map_err(|source| ModelError::Request { request_id: request.id, source })?;
+        }
+        let checked = Instant::now();
+        profile_scope!("raster");
         let (width, height) =
             (self.card.architecture.width as usize, self.card.architecture.height as usize);
         match &mut self.view {
@@ -296,7 +309,7 @@ impl ReverieModel {
         if let (Some(memory), Some(view)) = (self.memory_in_use(), &self.view) {
             memory.lock().announce(view, &request.style);
         }
-        Ok(())
+        Ok(checked)
     }
 
     /// The memory, unless each frame is to be dreamed alone.
@@ -312,6 +325,7 @@ impl ReverieModel {
         exemplar_trust: impl Fn(usize) -> f32,
         memory_trust: f32,
     ) {
+        profile_scope!("commit");
         let Some(view) = &self.view else { return };
         self.exemplars.write(&view.maps, &rgb, &view.paint, exemplar_trust);
         if let Some(memory) = self.memory_in_use() {
@@ -329,6 +343,7 @@ impl ReverieModel {
 
     /// Fills the condition for the view that was drawn last.
     fn condition(&mut self, request: &DreamRequest) -> [f32; GLOBALS] {
+        profile_scope!("condition");
         let memory = self.memory_in_use().cloned();
         let Some(view) = &self.view else { return [0.0; GLOBALS] };
         let pixels = view.maps.width * view.maps.height;
@@ -371,6 +386,7 @@ impl ReverieModel {
     }
 
     fn denoise(&self, globals: &[f32; GLOBALS]) -> Result<Vec<f32>, ModelError> {
+        profile_scope!("denoise");
         let (w, h) =
             (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
         let _guard = tch::no_grad_guard();
