@@ -84,10 +84,19 @@ fn what_cannot_be_evaluated_is_one_line() {
 fn the_display_is_measured_on_scripted_motion() {
     let dir = folder("display");
     let (data, out) = (dir.join("data"), dir.join("out"));
-    Program::new(&["record", "--display", "--episodes", "1", "--frames", "14", "--size", "160x100"])
-        .with("--seed", EVAL_SEED.to_string())
-        .with("--out", &data)
-        .succeeds();
+    Program::new(&[
+        "record",
+        "--display",
+        "--episodes",
+        "1",
+        "--frames",
+        "14",
+        "--size",
+        "160x100",
+    ])
+    .with("--seed", EVAL_SEED.to_string())
+    .with("--out", &data)
+    .succeeds();
     let display = |data: &Path| {
         Program::new(&["eval", "--display", "--true-only", "--model-fps", "10", "--lead", "0"])
             .with("--model", tiny_model())
