@@ -132,8 +132,9 @@ impl Dream {
         profile_scope!("publish");
         let frame = self.handle.newest_frame()?;
         let id = frame.request_id;
+        // It was asked for before a cut.
         if id < self.first_id {
-            return None;
+            return Some(id);
         }
         picture.serial += 1;
         while self.asked.front().is_some_and(|(asked, _)| *asked < id) {
@@ -260,8 +261,7 @@ pub(crate) fn exchange(
             dream.first_id = dream.next_id;
             dream.anticipation.forget();
         }
-        let input_at = marks.asked_now().input;
-        put_late(latch, &snapshot, &camera, picture.epoch, input_at);
+        put_late(latch, &snapshot, &camera, picture.epoch, marks.input);
         look_ahead(&mut snapshot, &camera, &mut dream.anticipation, &picture);
         cover_view(&mut snapshot, view, &picture, camera.overscan);
         if dream.handle.is_idle() {

@@ -73,6 +73,7 @@ pub struct LatencyLog {
     misses: (u64, u64),
     shown: Option<u64>,
     graph: VecDeque<GraphFrame>,
+    last: Option<PresentedFrame>,
 }
 
 /// Figures of many frames: what `summary.json` says.
@@ -95,6 +96,7 @@ impl LatencyLog {
         deadlines: &Deadlines,
     ) -> (FrameFigures, (bool, bool)) {
         let figures = frame.figures(self.shown);
+        self.last = Some(*frame);
         self.shown = frame.marks.source.map(|source| source.serial).or(self.shown);
         for (stage, ms) in &figures.stages {
             self.stages.entry(*stage).or_default().add(*ms);
@@ -123,6 +125,11 @@ impl LatencyLog {
             missed: late || old,
         });
         (figures, (late, old))
+    }
+
+    /// The newest frame that is known: a frame is known in the next one.
+    pub fn last_frame(&self) -> Option<&PresentedFrame> {
+        self.last.as_ref()
     }
 
     /// The last frames, oldest first.

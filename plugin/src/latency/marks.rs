@@ -8,7 +8,7 @@ use bevy::render::camera::CameraRenderGraph;
 
 use super::frame::{FrameMarks, RequestMarks};
 use crate::camera::NeuralCamera;
-use crate::dream::Dream;
+use crate::dream::{Dream, NeuralPicture};
 
 impl Default for FrameMarks {
     fn default() -> Self {
@@ -52,12 +52,15 @@ pub(crate) fn end_simulation(mut marks: ResMut<FrameMarks>) {
 /// After pictures were taken and requests sent. The first camera that shows a picture is the one that is measured.
 pub(crate) fn end_requests(
     mut marks: ResMut<FrameMarks>,
-    cameras: Query<(&NeuralCamera, &Dream, &CameraRenderGraph)>,
+    cameras: Query<(&NeuralCamera, &Dream, &NeuralPicture, &CameraRenderGraph)>,
 ) {
     marks.request = Instant::now();
     let ordinary = CameraRenderGraph::new(Core3d);
-    let shows = |(camera, _, graph): &(&NeuralCamera, &Dream, &CameraRenderGraph)| {
-        camera.enabled && graph.0 != ordinary.0
-    };
-    marks.source = cameras.iter().find(shows).and_then(|(_, dream, _)| dream.shown());
+    // From a cut to the first picture of the new place there is none.
+    marks.source = cameras
+        .iter()
+        .find(|(camera, _, picture, graph)| {
+            camera.enabled && picture.frame.is_some() && graph.0 != ordinary.0
+        })
+        .and_then(|(_, dream, ..)| dream.shown());
 }

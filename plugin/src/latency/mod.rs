@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `input_to_present` | the sampling of the newest input that can be seen: that of the pose which the picture is warped into, otherwise that of the picture's own request, otherwise (ordinary passes) that of the frame |
 //! | `source_age` | the moment whose state the neural picture shows: its poses were final |
-//! | `pose_age` | the moment when the camera's pose was final; to the *start of the pass* that draws the picture |
+//! | `pose_age` | the moment when the camera's pose was final; to the *start of the passes* that draw the picture, where it is read |
 //! | `present_interval` | the present before |
 //!
 //! "Present" is the return of Bevy's `render_system`: everything is submitted, and windows are presented. What

@@ -57,10 +57,14 @@ impl RenderMarks {
         DrawMark { marks: self, start: Instant::now() }
     }
 
-    /// Tells that the picture is warped into a camera pose that was final at `posed` and shows input of `input`. Without
+    /// Tells, where the pose is read, that the picture is warped into a camera pose that was final at `posed` and shows
+    /// input of `input`; the pass begins here. Without
     /// this call, a frame has the pose that came with its extraction, and its picture shows the input of its own request.
     pub fn warped_into(&self, posed: Instant, input: Instant) {
-        self.frame().pose = Some(PoseMarks { posed, input, warped: true });
+        let mut frame = self.frame();
+        frame.pose = Some(PoseMarks { posed, input, warped: true });
+        let now = Instant::now();
+        frame.warp.get_or_insert((now, now));
     }
 }
 

@@ -55,7 +55,7 @@ stages! {
     Condition = "condition",
     /// All denoising steps.
     Denoise = "denoise",
-    /// From the network's values to bytes.
+    /// From the network's values to bytes, and what the display needs to know of the picture's shadow.
     Decode = "decode",
     /// What is kept for later frames.
     Commit = "commit",
@@ -65,7 +65,7 @@ stages! {
     Extract = "extract",
     /// Preparation in the render world up to the end of the picture's upload.
     Upload = "upload",
-    /// From there to the end of the encoding of the pass that draws the picture.
+    /// From there to the end of the encoding of the passes that draw the picture.
     Warp = "warp",
     /// The other passes, submission, and present: until `render_system` has returned. With an image as target there
     /// is no present, and it ends with the submission. When the display lights up is not seen.

@@ -1,7 +1,6 @@
 //! The newest neural frames, in buffers of the GPU.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bevy::prelude::*;
 use bevy::render::render_resource::{Buffer, BufferDescriptor, BufferUsages};
@@ -18,7 +17,6 @@ use super::extract::ViewPicture;
 pub(super) struct Kept {
     pub shadow: Arc<FrameShadow>,
     pub snapshot: Arc<ShadowSnapshot>,
-    pub input_at: Instant,
     slot: usize,
     source: FrameSource,
 }
@@ -103,7 +101,6 @@ impl Frames {
             Kept {
                 shadow: shadow.clone(),
                 snapshot: frame.snapshot.clone(),
-                input_at: frame.input_at,
                 slot,
                 source: frame.source,
             },

@@ -22,7 +22,6 @@ use reverie_runtime::style::StyleWeights;
 use super::extract::ViewPicture;
 use super::frames::Kept;
 use super::prepare::{GpuView, PresentPipeline};
-use super::{PresentLog, Presented};
 use crate::camera::NeuralFilter;
 use crate::gbuffer::GBufferPipelines;
 use crate::latency::RenderMarks;
@@ -38,10 +37,10 @@ pub struct Latched {
     pub style: StyleWeights,
     /// As in [`NeuralPicture::epoch`](crate::dream::NeuralPicture::epoch).
     pub epoch: u64,
-    /// When the input that it shows was sampled.
-    pub input_at: Instant,
     /// When the main world put it here.
     pub at: Instant,
+    /// When the newest input that it shows was sampled.
+    pub input_at: Instant,
 }
 
 /// The cell between the worlds, of a neural camera: the newest state replaces one that was not taken.
@@ -116,7 +115,6 @@ pub(super) fn latch(
     cache: Res<PipelineCache>,
     gbuffer: Option<Res<GBufferPipelines>>,
     present: Option<Res<PresentPipeline>>,
-    log: Res<PresentLog>,
     marks: Res<RenderMarks>,
 ) {
     let (Some(gbuffer), Some(present)) = (gbuffer, present) else { return };
@@ -135,7 +133,9 @@ pub(super) fn latch(
         }
         None => (latched.camera, &latched.snapshot),
     };
-    let at = Instant::now();
+    if matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample) {
+        marks.warped_into(latched.at, latched.input_at);
+    }
     gpu.table.fill(snapshot, &gpu.frames.tones, &mut gpu.meshes);
     let carries = carries(snapshot, &gpu.table.order, kept);
     let origin = camera.viewport.as_ref().map_or(UVec2::ZERO, |v| v.physical_position);
@@ -154,15 +154,6 @@ pub(super) fn latch(
         light: light(latched, gpu.frames.tones.of_sky()),
     }
     .words();
-    if matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample) {
-        marks.warped_into(latched.at, latched.input_at);
-    }
-    log.push(Presented {
-        at,
-        pose_at: latched.at,
-        source_input_at: kept.first().map(|kept| kept.input_at),
-        serial: gpu.frames.serial,
-    });
     let mut stale = gpu.view.write(&device, &queue, words.into_iter());
     stale |= gpu.bodies.write(&device, &queue, gpu.table.words.iter().copied());
     stale |= gpu.carries.write(&device, &queue, carries.into_iter());

@@ -15,7 +15,6 @@ mod detail;
 mod extract;
 mod frames;
 mod latch;
-mod log;
 mod node;
 mod prepare;
 
@@ -32,7 +31,6 @@ use bevy::render::{Render, RenderApp, RenderStartup, RenderSystems};
 use bevy::ui_render::ui_pass;
 
 pub use self::latch::{Latched, LateLatch};
-pub use self::log::{PresentLog, Presented};
 pub(crate) use self::prepare::GpuView;
 use crate::camera::NeuralCamera;
 use crate::dream::NeuralPicture;
@@ -62,8 +60,7 @@ pub(crate) struct ViewPlugin;
 impl Plugin for ViewPlugin {
     fn build(&self, app: &mut App) {
         let ready = ViewReady::default();
-        let log = PresentLog::default();
-        app.insert_resource(ready.clone()).insert_resource(log.clone());
+        app.insert_resource(ready.clone());
         if app.get_sub_app(RenderApp).is_none() {
             return;
         }
@@ -76,7 +73,6 @@ impl Plugin for ViewPlugin {
         });
         render_app
             .insert_resource(ready)
-            .insert_resource(log)
             .add_schedule(schedule)
             .add_systems(RenderStartup, prepare::init_pipelines)
             .add_systems(

@@ -11,10 +11,11 @@ use bevy::render::gpu_readback::{Readback, ReadbackComplete};
 use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::render::{Render, RenderApp, RenderSystems};
 use bevy_rapier3d::prelude::*;
+use bevy_reverie::latency::{LatencyLog, PresentedFrame};
 use bevy_reverie::prelude::*;
 use bevy_reverie::recorder::{headless, prepare_to_step};
 use bevy_reverie::shadow::ShadowReader;
-use bevy_reverie::view::{Latched, LateLatch, PresentLog, Presented};
+use bevy_reverie::view::{Latched, LateLatch};
 use reverie_guard::ShadowSnapshot;
 use reverie_kernels::exemplar::{self, Exemplars, FINEST_TEXELS, LAYERS};
 use reverie_kernels::present::Detail;
@@ -203,8 +204,8 @@ impl Stage {
         self.app.world_mut().get_mut::<NeuralCamera>(self.camera).unwrap().filter = filter;
     }
 
-    fn last_presented(&self) -> Presented {
-        self.app.world().resource::<PresentLog>().drain().last().expect("a frame was presented")
+    fn last_presented(&self) -> PresentedFrame {
+        *self.app.world().resource::<LatencyLog>().last_frame().expect("a frame was presented")
     }
 }
 
@@ -339,7 +340,9 @@ fn a_turn_is_in_the_next_picture() {
     let best = (0..40).min_by_key(|by| moved(*by)).unwrap();
     assert!(best.abs_diff(shift) <= 2, "moved by {best} pixels, not {shift}");
     let presented = stage.last_presented();
-    assert!(presented.pose_at <= presented.at && presented.source_input_at.is_some());
+    let figures = presented.figures(None);
+    assert!(presented.pose.is_some_and(|pose| pose.warped) && presented.marks.source.is_some());
+    assert!(figures.pose_age <= figures.source_age, "{figures:?}");
 }
 
 /// What the main world puts into the cell while the frame is being prepared is what is drawn.
@@ -354,12 +357,12 @@ fn the_pose_is_latched_after_extraction() {
     snapshot.camera.world_from_camera.rotation = eye(0.0, -0.2).rotation;
     let latch = stage.app.world().get::<LateLatch>(stage.camera).unwrap().clone();
     let late = Latched {
-        input_at: Instant::now(),
         camera: snapshot.camera,
         snapshot: Arc::new(snapshot.clone()),
         style: StyleWeights::NOON,
         epoch: stage.picture().epoch,
         at: Instant::now(),
+        input_at: Instant::now(),
     };
     stage.app.sub_app_mut(RenderApp).insert_resource(Late(latch, late)).add_systems(
         Render,
@@ -376,7 +379,7 @@ fn a_cut_is_painted_until_the_new_place_is_dreamed() {
     *stage.app.world_mut().get_mut::<Transform>(camera).unwrap() = eye(3.0, 2.6);
     stage.app.world_mut().write_message(CameraCut { camera });
     let cut = stage.shot();
-    assert_eq!(stage.last_presented().source_input_at, None, "nothing is warped");
+    assert!(stage.last_presented().marks.source.is_none(), "nothing is warped");
     assert!(stage.picture().frame.is_none());
     assert!(cut.iter().all(|rgb| rgb.iter().any(|c| *c > 8)), "not black");
     // The request that was under way shows the old place; it must not be shown.
@@ -388,7 +391,7 @@ fn a_cut_is_painted_until_the_new_place_is_dreamed() {
     assert!(stage.picture().frame.is_none());
     stage.dream();
     let shown = stage.shot();
-    assert!(stage.last_presented().source_input_at.is_some());
+    assert!(stage.last_presented().marks.source.is_some());
     let snapshot = stage.snapshot();
     let frame = stage.picture().frame.unwrap();
     let turned = frame.snapshot.camera.world_from_camera.rotation;
