@@ -134,7 +134,7 @@ impl Dream {
         let id = frame.request_id;
         // It was asked for before a cut.
         if id < self.first_id {
-            return None;
+            return Some(id);
         }
         picture.serial += 1;
         while self.asked.front().is_some_and(|(asked, _)| *asked < id) {

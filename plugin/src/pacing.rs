@@ -71,7 +71,8 @@ pub struct DreamShare {
 
 impl Default for DreamShare {
     fn default() -> Self {
-        Self { threads: 1, nice: 5 }
+        // Where the renderer is software, it would take all cores from a model that stands back.
+        Self { threads: 1, nice: 0 }
     }
 }
 

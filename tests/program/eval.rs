@@ -79,3 +79,48 @@ fn what_cannot_be_evaluated_is_one_line() {
     eval(eval_episodes(), &file).fails_with(&["file", "--out"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
 }
+
+#[test]
+fn the_display_is_measured_on_scripted_motion() {
+    let dir = folder("display");
+    let (data, out) = (dir.join("data"), dir.join("out"));
+    Program::new(&[
+        "record",
+        "--display",
+        "--episodes",
+        "1",
+        "--frames",
+        "14",
+        "--size",
+        "160x100",
+    ])
+    .with("--seed", EVAL_SEED.to_string())
+    .with("--out", &data)
+    .succeeds();
+    let display = |data: &Path| {
+        Program::new(&["eval", "--display", "--true-only", "--model-fps", "10", "--lead", "0"])
+            .with("--model", tiny_model())
+            .with("--data", data)
+            .with("--out", &out)
+    };
+    let said = display(&data).succeeds();
+    assert!(said.contains("bilinear") && said.contains("both, no age"), "{said}");
+    let figures = json(&out.join("display.json"));
+    let psnr_db = |motion: &str, fill: &str| -> f64 {
+        let rows = figures["rows"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row["motion"] == motion && row["fill"] == fill);
+        row.and_then(|row| row["psnr_db"].as_f64()).expect("a row with a number")
+    };
+    // A fast turn leaves an unwarped picture far behind.
+    assert!(psnr_db("turn", "both") > psnr_db("turn", "bilinear") + 2.0);
+    for motion in ["walk", "throw", "all"] {
+        assert!(psnr_db(motion, "both, no age") > 10.0);
+    }
+    assert!(names(&out).iter().any(|name| name.starts_with("display_turn")), "{:?}", names(&out));
+
+    let empty = dir.join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    display(&empty).fails_with(&["no episodes", "record --display"]);
+    display(&data).with("--overscan", "3").fails_with(&["overscan", "1.25"]);
+    display(eval_episodes()).with("--model-fps", "0").fails_with(&["at least 1"]);
+}

@@ -90,7 +90,8 @@ impl Detail {
         let coarse_level = (coarse_level + (last - coarse_level) * open).max(fine_level);
         let (fine, confidence) = self.sample(layer, uv, fine_level);
         let (coarse, _) = self.sample(layer, uv, coarse_level);
-        let change = 4.0 * (fine - coarse) * confidence * at.clear;
+        // What was seen once is mostly resampling noise.
+        let change = 4.0 * (fine - coarse) * confidence * confidence * at.clear;
         let held = change.clamp(Vec3::splat(-MOST), Vec3::splat(MOST));
         ((rgb + DARK) * held.exp() - DARK).clamp(Vec3::ZERO, Vec3::ONE)
     }

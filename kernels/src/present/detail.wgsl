@@ -99,7 +99,8 @@ fn dressed(rgb: vec3<f32>, open: f32, body: u32, point: vec3<f32>, normal: vec3<
     let coarse = textureSampleLevel(detail, detail_sampler, surface.uv, layer, coarse_level);
     // Fog hides texture as it hides light.
     let clear = exp(-view.fog_per_m * distance(point, view.eye));
-    let change = 4.0 * (fine.rgb - coarse.rgb) * fine.a * clear;
+    // What was seen once is mostly resampling noise.
+    let change = 4.0 * (fine.rgb - coarse.rgb) * fine.a * fine.a * clear;
     let held = clamp(change, vec3(-DETAIL_MOST), vec3(DETAIL_MOST));
     return clamp((rgb + DETAIL_DARK) * exp(held) - DETAIL_DARK, vec3(0.0), vec3(1.0));
 }

@@ -37,8 +37,6 @@ pub struct Latched {
     pub style: StyleWeights,
     /// As in [`NeuralPicture::epoch`](crate::dream::NeuralPicture::epoch).
     pub epoch: u64,
-    /// When the input that it shows was sampled.
-    pub input_at: Instant,
     /// When the main world put it here.
     pub at: Instant,
 }

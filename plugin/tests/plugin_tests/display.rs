@@ -357,7 +357,6 @@ fn the_pose_is_latched_after_extraction() {
     snapshot.camera.world_from_camera.rotation = eye(0.0, -0.2).rotation;
     let latch = stage.app.world().get::<LateLatch>(stage.camera).unwrap().clone();
     let late = Latched {
-        input_at: Instant::now(),
         camera: snapshot.camera,
         snapshot: Arc::new(snapshot.clone()),
         style: StyleWeights::NOON,

@@ -99,8 +99,8 @@ pub fn play(
     let status =
         world.query::<&Dream>().iter(world).next().map(|d| d.status().clone()).unwrap_or_default();
     let hash = world.resource::<PhysicsHash>();
-    let known = memory.stats();
     let latency = world.resource::<LatencyLog>().summary(world.resource::<Deadlines>());
+    let known = memory.stats();
     let progress = world.resource::<Progress>();
     let summary = stats.summary(&[
         ("memory_mb", json!(known.bytes as f32 / 1e6)),
@@ -146,11 +146,11 @@ fn app(
     memory: &NeuralMemory,
 ) -> std::io::Result<App> {
     let mut app = App::new();
-    // The loop above sets the pace. A renderer that works beside the game latches its pose late, and which one depends on
-    // who is faster; in lockstep, as in recording, nothing may.
-    let settings = args.pacing().settings();
-    let pipelined = settings.pipelined && !args.lockstep;
-    let pacing = PacingSettings { max_display_hz: None, pipelined, ..settings };
+    // The loop above sets the pace. What a renderer beside the game latches late depends on who is faster: in lockstep,
+    // as in recording, nothing may.
+    let asked = args.pacing().settings();
+    let pipelined = asked.pipelined && !args.lockstep;
+    let pacing = PacingSettings { max_display_hz: None, pipelined, ..asked };
     app.add_plugins(Pacing::Custom(pacing).of(headless().set(quiet_log())));
     app.insert_resource(Deadlines { display_period: FRAME, ..Deadlines::default() });
     let bot = script.is_none();

@@ -85,6 +85,7 @@ pub fn evaluate_display(
     let mut latency_ms = 0.0;
     for (number, path) in paths.iter().enumerate() {
         let clip = DisplayClip::new(Episode::open(path)?);
+        check_shape(&clip, size)?;
         display = [clip.width, clip.height];
         latency_ms = 1e3 * LATENCY_FRAMES as f32 / clip.fps();
         for overscan in &options.overscans {
@@ -113,6 +114,19 @@ pub fn evaluate_display(
         latency_ms,
         rows,
         pictures: run.pictures,
+    })
+}
+
+/// Sources are cut out of the truth: they need its proportions.
+fn check_shape(clip: &DisplayClip, size: (usize, usize)) -> Result<(), EvalError> {
+    let aspect = |width: usize, height: usize| width as f32 / height.max(1) as f32;
+    if (aspect(clip.width, clip.height) / aspect(size.0, size.1) - 1.0).abs() < 0.02 {
+        return Ok(());
+    }
+    Err(EvalError::Option {
+        what: "the display's shape",
+        value: format!("{}×{} in {}", clip.width, clip.height, clip.name()),
+        hint: format!("record in the proportions of the model's {}×{}", size.0, size.1),
     })
 }
 
