@@ -39,6 +39,8 @@ pub struct Latched {
     pub epoch: u64,
     /// When the main world put it here.
     pub at: Instant,
+    /// When the newest input that it shows was sampled.
+    pub input_at: Instant,
 }
 
 /// The cell between the worlds, of a neural camera: the newest state replaces one that was not taken.

@@ -362,6 +362,7 @@ fn the_pose_is_latched_after_extraction() {
         style: StyleWeights::NOON,
         epoch: stage.picture().epoch,
         at: Instant::now(),
+        input_at: Instant::now(),
     };
     stage.app.sub_app_mut(RenderApp).insert_resource(Late(latch, late)).add_systems(
         Render,
