@@ -66,7 +66,7 @@ impl FrameShadow {
         Self {
             clean: clean(&guide, rgba),
             guide,
-            tones: FrameTones::new(view, rgba),
+            tones: FrameTones::new(view, &style.light(), rgba),
             light: present_light(&style.light(), view.scene().sun_direction),
         }
     }

@@ -3,6 +3,9 @@
 //! A pixel through which an edge passes shows both sides of it, but the guide says which one it stands for. Its colour is taken
 //! from neighbours of the same surface instead, those without an edge in them first: a joint bilateral filter (Petschnig et al. 2004)
 //! of source pixels, once a frame, so that each display pixel needs to ask four of them only.
+//!
+//! A picture may show more than the guide has: leaves and capitals stick out of their colliders. Where a pixel's colour has more of
+//! the surface beside it than an edge could have mixed in, it is the picture that is right, and it stays.
 
 use glam::{Vec2, Vec3};
 
@@ -12,6 +15,11 @@ use super::guide::{FrameGuide, PURE, SKY_OBJECT, is_same_depth, unpack_normal};
 const REACH: isize = 2;
 /// How much the colour of a pixel counts through which an edge may pass.
 const EDGE_TRUST: f32 = 0.01;
+/// A pixel whose centre shows one surface has at most about half of another one in its mixture. From the first share on
+/// it begins to be taken for what it shows, from the second on wholly.
+const MIXTURE: [f32; 2] = [0.75, 0.95];
+/// Surfaces whose colours are closer cannot be told apart; 8-bit steps.
+const CONTRAST: f32 = 12.0;
 /// Of the weight by distance, pixels.
 const SIGMA: f32 = 0.8;
 
@@ -56,6 +64,7 @@ fn one_surface(
     // On the plane the inverse depth of a ray is proportional to its part along the normal.
     let per_ray = inverse_depth / normal.dot(ray(x, y)).min(-1e-4);
     let (mut sum, mut weight) = (Vec3::ZERO, 0.0);
+    let (mut beside, mut beside_weight) = (Vec3::ZERO, 0.0);
     for dy in -REACH..=REACH {
         for dx in -REACH..=REACH {
             let (Some(x), Some(y)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else {
@@ -68,25 +77,38 @@ fn one_surface(
             let [other_depth, other] = guide.texels[at];
             let other_depth = f32::from_bits(other_depth);
             let on_plane = per_ray * normal.dot(ray(x, y));
-            if other & 0xFFFF != object || !is_same_depth(on_plane, inverse_depth, other_depth) {
-                continue;
-            }
             let mut trusted = (-0.5 * (dx * dx + dy * dy) as f32 / (SIGMA * SIGMA)).exp();
             if other & PURE == 0 {
                 trusted *= EDGE_TRUST;
             }
+            let rgb = rgb_of(rgba, at);
+            if other & 0xFFFF != object || !is_same_depth(on_plane, inverse_depth, other_depth) {
+                beside += trusted * rgb;
+                beside_weight += trusted;
+                continue;
+            }
             if object != SKY_OBJECT {
                 trusted *= unpack_normal(other).dot(normal).max(0.0).powi(4) + 0.01;
             }
-            let rgb = &rgba[4 * at..4 * at + 3];
-            sum += trusted * Vec3::new(f32::from(rgb[0]), f32::from(rgb[1]), f32::from(rgb[2]));
+            sum += trusted * rgb;
             weight += trusted;
         }
     }
-    // The pixel itself may lie off its plane, as rounded as that is.
-    if weight > 0.0 {
-        return sum / weight;
+    let own = rgb_of(rgba, y * guide.width + x);
+    // A rounded pixel may lie off its own plane.
+    if weight <= 0.0 {
+        return own;
     }
-    let own = 4 * (y * guide.width + x);
-    Vec3::new(f32::from(rgba[own]), f32::from(rgba[own + 1]), f32::from(rgba[own + 2]))
+    let mean = sum / weight;
+    let towards = beside / beside_weight.max(1e-9) - mean;
+    if beside_weight <= 0.0 || towards.length() < CONTRAST {
+        return mean;
+    }
+    let share = (own - mean).dot(towards) / towards.length_squared();
+    let [from, to] = MIXTURE;
+    mean.lerp(own, ((share - from) / (to - from)).clamp(0.0, 1.0))
+}
+
+fn rgb_of(rgba: &[u8], pixel: usize) -> Vec3 {
+    Vec3::from_array([0, 1, 2].map(|channel| f32::from(rgba[4 * pixel + channel])))
 }

@@ -332,3 +332,35 @@ fn a_body_that_a_frame_did_not_know_is_not_carried() {
     let carry = Carry::of_body(77, &Pose::IDENTITY, &shown.guide);
     assert_eq!(carry.object, layout::UNKNOWN_OBJECT);
 }
+
+/// Bodies have one colour each here, so that a mixture is known, and so is what sticks out of a body.
+#[test]
+fn mixtures_are_taken_apart_and_what_sticks_out_stays() {
+    let shown = Shown::new(courtyard(), eye(0.0, 0.0));
+    let (width, object) = (shown.guide.width, |pixel: usize| shown.guide.texels[pixel][1] & 0xFFFF);
+    let rgb =
+        |rgba: &[u8], pixel: usize| -> [u8; 3] { std::array::from_fn(|c| rgba[4 * pixel + c]) };
+    // Pixels of the sky right above something.
+    let above: Vec<usize> = (0..shown.guide.texels.len() - width)
+        .filter(|p| object(*p) == u32::from(SKY) && object(p + width) != u32::from(SKY))
+        .collect();
+    assert!(above.len() > 20);
+    for (share, stays) in [(0.0, false), (0.3, false), (0.5, false), (0.97, true), (1.0, true)] {
+        let mut picture = shown.rgba.clone();
+        for &pixel in &above {
+            let (sky, below) = (rgb(&shown.rgba, pixel), rgb(&shown.rgba, pixel + width));
+            for c in 0..3 {
+                let mixed = (1.0 - share) * f32::from(sky[c]) + share * f32::from(below[c]);
+                picture[4 * pixel + c] = mixed.round() as u8;
+            }
+        }
+        let cleaned = clean(&shown.guide, &picture);
+        let off = |pixel: &&usize| {
+            let wanted = if stays { &picture } else { &shown.rgba };
+            let (a, b) = (rgb(&cleaned, **pixel), rgb(wanted, **pixel));
+            a.iter().zip(b).any(|(a, b)| a.abs_diff(b) > 8)
+        };
+        let wrong = above.iter().filter(off).count();
+        assert!(10 * wrong < above.len(), "share {share}: {wrong} of {}", above.len());
+    }
+}
