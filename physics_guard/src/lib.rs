@@ -7,6 +7,8 @@
 
 pub mod check;
 pub mod expected;
+pub mod observed;
 
 pub use check::{RequestFault, check_request};
 pub use expected::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape, TriangleMesh};
+pub use observed::Evidence;
