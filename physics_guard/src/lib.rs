@@ -7,8 +7,10 @@
 
 pub mod check;
 pub mod expected;
+pub mod fault;
 pub mod observed;
 
 pub use check::{RequestFault, check_request};
 pub use expected::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape, TriangleMesh};
+pub use fault::{Fault, FaultClass};
 pub use observed::Evidence;
