@@ -10,6 +10,7 @@
 //! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | `observer` | the guard's eye: from a picture's colours to material and depth |
 //! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
 //!
@@ -39,6 +40,8 @@ pub mod weights;
 
 #[cfg(feature = "tch")]
 pub mod device;
+#[cfg(feature = "tch")]
+pub mod observer;
 #[cfg(feature = "tch")]
 pub mod sampler;
 #[cfg(feature = "tch")]
