@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use glam::Vec3;
 use reverie_guard::{ShadowSnapshot, check_request};
-use reverie_kernels::present::{Detail, FrameGuide, Light};
+use reverie_kernels::present::{Detail, FrameGuide, Light, clean};
 
 use crate::request::FrameSource;
 use crate::style::{PaintLight, StyleWeights};
@@ -54,6 +54,8 @@ impl StageTimes {
 pub struct FrameShadow {
     /// Camera, poses of the bodies, depth and object of every pixel.
     pub guide: FrameGuide,
+    /// The picture (sRGB, 4 bytes a pixel) with colours of one surface each: no mixtures at edges.
+    pub clean: Vec<u8>,
     /// How the model painted the bodies.
     pub tones: FrameTones,
     /// Of shadow paint, in the picture's style.
@@ -63,9 +65,11 @@ pub struct FrameShadow {
 impl FrameShadow {
     /// Of a picture (sRGB, 4 bytes a pixel) that was made over `view`.
     pub fn new(view: &ShadowView, style: &StyleWeights, rgba: &[u8]) -> Self {
+        let guide = FrameGuide::new(view.scene(), &view.camera, &view.maps);
         Self {
-            guide: FrameGuide::new(view.scene(), &view.camera, &view.maps),
-            tones: FrameTones::new(view, rgba),
+            clean: clean(&guide, rgba),
+            guide,
+            tones: FrameTones::new(view, &style.light(), rgba),
             light: present_light(&style.light(), view.scene().sun_direction),
         }
     }
