@@ -28,6 +28,8 @@ const MOST_STEPS: usize = 16;
 const FOUND_NATS: f32 = 0.5;
 /// Errors of an observer are alike within so many pixels; independent errors would make variances too small.
 const ALIKE_PX: f32 = 6.0;
+/// Share of its outline that may be hidden for a body to have a size and a place of its own.
+const MOST_HIDDEN: f32 = 0.3;
 /// Something nearer by this share hides a body.
 const HIDES: f32 = 0.97;
 /// Steps of ln(scale) that are tried.
@@ -240,6 +242,8 @@ impl Registrar {
             area_px: area * (2.0 * ln_scale.unwrap_or(0.0)).exp(),
             residual,
             other_class,
+            clear: !view.cut && view.hidden <= MOST_HIDDEN,
+            usual: habits.usual(body.id),
             known_frames: habits.frames(body.id),
             metres_per_pixel: expected.metres_per_pixel(view),
             depth_m: view.depth_m,
@@ -304,7 +308,7 @@ impl Registrar {
     fn scale(&self, fit: &Fit, shift: (i32, i32)) -> Option<(f32, f32)> {
         let view = fit.view;
         let radius = (view.pixels as f32 / std::f32::consts::PI).sqrt();
-        if view.cut || view.hidden > 0.25 || radius < LEAST_RADIUS_PX {
+        if view.cut || view.hidden > MOST_HIDDEN || radius < LEAST_RADIUS_PX {
             return None;
         }
         let step = (view.pixels as f32 / SCALE_SAMPLES).sqrt().ceil().max(1.0) as i32;
