@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reverie_guard::Thresholds;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -92,6 +93,9 @@ pub struct ObserverCard {
     pub provenance: Provenance,
     /// Figures of its evaluation by name.
     pub scores: BTreeMap<String, f64>,
+    /// What the guard decides by, calibrated for this observer; its starting values if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
 }
 
 /// The content of a `*.world.ron` file.
@@ -251,6 +255,11 @@ impl ModelCard {
                 return Some((field, "is not 64 lower-case hexadecimal digits".to_owned()));
             }
         }
+        let thresholds = observer.and_then(|observer| observer.thresholds.as_ref());
+        if thresholds.is_some_and(|thresholds| !thresholds.is_sane()) {
+            let reason = "have a number that is negative, huge, or none at all";
+            return Some(("observer.thresholds", reason.to_owned()));
+        }
         for (field, side) in [("architecture.width", a.width), ("architecture.height", a.height)] {
             if !(1..=MAX_SIDE).contains(&side) {
                 return Some((field, format!("is {side}; 1 to {MAX_SIDE} are allowed")));
@@ -342,6 +351,7 @@ pub(crate) mod tests {
                 blocks: vec![1, 1, 1],
                 provenance: Provenance::default(),
                 scores: BTreeMap::from([("class_accuracy".to_owned(), 0.9)]),
+                thresholds: Some(Thresholds::default()),
             }),
         }
     }
@@ -395,6 +405,7 @@ pub(crate) mod tests {
             ("test.safetensors", "../secret.safetensors", "weights"),
             ("test.observer.safetensors", "../secret.safetensors", "observer.weights"),
             ("fedcba9876543210", "XYZ", "observer.sha256"),
+            ("teleport_m: 0.25", "teleport_m: -1.0", "observer.thresholds"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
             std::fs::write(&path, text.replacen(from, to, 1)).unwrap();

@@ -110,6 +110,7 @@ pub fn publish(
         blocks: config.blocks.to_vec(),
         provenance,
         scores: Default::default(),
+        thresholds: None,
     });
     let name = model.file_name().unwrap_or("model.world.ron".as_ref());
     let path = out.join(name);
