@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use glam::Vec3;
 use reverie_guard::{ShadowSnapshot, check_request};
-use reverie_kernels::present::{Detail, FrameGuide, Light};
+use reverie_kernels::present::{Detail, FrameGuide, Light, clean};
 
 use crate::request::FrameSource;
 use crate::style::{PaintLight, StyleWeights};
@@ -17,7 +17,7 @@ use crate::view::ShadowView;
 pub struct StageTimes {
     /// Waiting in the channel, from the request's making to its taking.
     pub wait_ms: f32,
-    /// Pre-checks of the request.
+    /// Pre-checks of the request; observing and judging the picture.
     pub guard_ms: f32,
     /// Shadow raster, sun visibility, paint.
     pub raster_ms: f32,
@@ -29,11 +29,13 @@ pub struct StageTimes {
     pub decode_ms: f32,
     /// Exemplar write, choice of keyframes.
     pub commit_ms: f32,
+    /// Correcting a picture that the guard rejects.
+    pub correct_ms: f32,
 }
 
 impl StageTimes {
     /// Name and value of every stage, in order of time.
-    pub fn stages(&self) -> [(&'static str, f32); 7] {
+    pub fn stages(&self) -> [(&'static str, f32); 8] {
         [
             ("wait", self.wait_ms),
             ("guard", self.guard_ms),
@@ -41,6 +43,7 @@ impl StageTimes {
             ("condition", self.condition_ms),
             ("denoise", self.denoise_ms),
             ("decode", self.decode_ms),
+            ("correct", self.correct_ms),
             ("commit", self.commit_ms),
         ]
     }
@@ -51,6 +54,8 @@ impl StageTimes {
 pub struct FrameShadow {
     /// Camera, poses of the bodies, depth and object of every pixel.
     pub guide: FrameGuide,
+    /// The picture (sRGB, 4 bytes a pixel) with colours of one surface each: no mixtures at edges.
+    pub clean: Vec<u8>,
     /// How the model painted the bodies.
     pub tones: FrameTones,
     /// Of shadow paint, in the picture's style.
@@ -60,9 +65,11 @@ pub struct FrameShadow {
 impl FrameShadow {
     /// Of a picture (sRGB, 4 bytes a pixel) that was made over `view`.
     pub fn new(view: &ShadowView, style: &StyleWeights, rgba: &[u8]) -> Self {
+        let guide = FrameGuide::new(view.scene(), &view.camera, &view.maps);
         Self {
-            guide: FrameGuide::new(view.scene(), &view.camera, &view.maps),
-            tones: FrameTones::new(view, rgba),
+            clean: clean(&guide, rgba),
+            guide,
+            tones: FrameTones::new(view, &style.light(), rgba),
             light: present_light(&style.light(), view.scene().sun_direction),
         }
     }

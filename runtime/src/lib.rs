@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`request`], [`frame`], [`style`], [`material`] | the types that cross into and out of the dream thread |
 //! | [`dream`] | the thread, its channels, its fallback |
+//! | [`correct`] | the guard at work: pictures judged before they count, and corrected |
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
 //! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
@@ -19,6 +20,7 @@
 
 pub mod card;
 pub mod condition;
+pub mod correct;
 pub mod data;
 pub mod dream;
 pub mod eval;

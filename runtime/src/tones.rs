@@ -1,22 +1,24 @@
 //! The model's own colours: how it paints what shadow paint paints.
 //!
 //! Where no frame knows a point the display is filled with shadow paint. For that not to look like another picture,
-//! the paint of each body is multiplied by a tone: the ratio of the model's colour to the paint's, in linear light,
-//! averaged over the body's pixels and over the last frames.
+//! the albedo of each body is multiplied by a tone: the ratio of the model's colour, less the fog before it, to that of
+//! the display's paint, which has no cast shadows; in linear light, averaged over the body's pixels and the last frames.
 
 use std::collections::HashMap;
 
 use glam::Vec3;
-use reverie_kernels::raster::SKY;
+use reverie_kernels::raster::{SKY, ray};
 
 use crate::paint::srgb_to_linear;
+use crate::style::PaintLight;
 use crate::view::ShadowView;
 
 /// Share of what was known that stays when a frame is learned.
 const MEMORY: f32 = 0.9;
 /// Light that is added to both sides of a ratio: the dark has no colour.
 const DARK: f32 = 0.004;
-/// Tones are held within this and one over it.
+/// Tones are held between these: shade may leave little of a colour, light cannot add as much.
+const LEAST_TONE: f32 = 1.0 / 16.0;
 const MOST_TONE: f32 = 4.0;
 
 /// Sums of linear light over pixels: by the model, by paint.
@@ -43,7 +45,7 @@ impl Sums {
     fn tone(&self) -> Vec3 {
         let dark = Vec3::splat(DARK * self.pixels.max(1.0));
         let ratio = (self.model + dark) / (self.paint + dark);
-        ratio.clamp(Vec3::splat(1.0 / MOST_TONE), Vec3::splat(MOST_TONE))
+        ratio.clamp(Vec3::splat(LEAST_TONE), Vec3::splat(MOST_TONE))
     }
 }
 
@@ -56,24 +58,33 @@ pub struct FrameTones {
 }
 
 impl FrameTones {
-    /// Compares a picture (sRGB, 4 bytes a pixel) with the paint of the `view` that it was made over.
-    pub fn new(view: &ShadowView, rgba: &[u8]) -> Self {
-        let light = |value: f32| srgb_to_linear(value);
+    /// Compares a picture (sRGB, 4 bytes a pixel) with what the display would paint in this `light` over the `view` that
+    /// the picture was made over.
+    pub fn new(view: &ShadowView, light: &PaintLight, rgba: &[u8]) -> Self {
         let primitives = &view.scene().primitives;
+        let maps = &view.maps;
+        let sun = view.scene().sun_direction;
+        let rotation = view.camera.world_from_camera.rotation_matrix();
         let mut sums = vec![Sums::default(); primitives.len()];
         let mut sky = Sums::default();
-        let bytes: Vec<f32> = (0..=255).map(|byte| light(byte as f32 / 255.0)).collect();
-        let pixels = rgba.chunks_exact(4).zip(view.paint.chunks_exact(3)).zip(&view.maps.primitive);
-        for ((rgba, paint), primitive) in pixels {
+        let bytes: Vec<f32> = (0..=255).map(|byte| srgb_to_linear(byte as f32 / 255.0)).collect();
+        for (pixel, rgba) in rgba.chunks_exact(4).enumerate().take(maps.primitive.len()) {
             let model = Vec3::from_array([0, 1, 2].map(|c| bytes[usize::from(rgba[c])]));
-            // The table is for bytes; paint is rounded to them.
-            let paint = Vec3::from_array(
-                [0, 1, 2].map(|c| bytes[(paint[c].clamp(0.0, 1.0) * 255.0 + 0.5) as usize]),
-            );
-            match sums.get_mut(usize::from(*primitive)) {
-                Some(sums) if *primitive != SKY => sums.add(model, paint),
-                _ => sky.add(model, paint),
-            }
+            let ray =
+                ray(&view.camera, maps.width, maps.height, pixel % maps.width, pixel / maps.width);
+            let primitive = maps.primitive[pixel];
+            let Some(sums) = sums.get_mut(usize::from(primitive)).filter(|_| primitive != SKY)
+            else {
+                let up = (rotation * ray).normalize().y.max(0.0);
+                sky.add(model, light.horizon_rgb.lerp(light.zenith_rgb, up.sqrt().min(1.0)));
+                continue;
+            };
+            let normal = maps.normal[pixel];
+            let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
+            let lit = Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
+                * (ambient + light.sun_rgb * normal.dot(sun).max(0.0));
+            let clear = (-light.fog_per_m * maps.depth_m[pixel] * ray.length()).exp();
+            sums.add((model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO), clear * lit);
         }
         let seen = primitives.iter().zip(sums).filter(|(_, sums)| sums.pixels > 0.0);
         Self { bodies: seen.map(|(body, sums)| (body.id, body.material, sums)).collect(), sky }
@@ -124,7 +135,7 @@ impl Tones {
         self.bodies.is_empty()
     }
 
-    /// Factor for the paint of a body, linear RGB: its own, else that of its material, else that of all bodies.
+    /// Factor for the albedo of a body, linear RGB: its own, else that of its material, else that of all bodies.
     pub fn of_body(&self, id: u64, material: u8) -> Vec3 {
         let known = self.bodies.get(&id).or_else(|| self.materials.get(&material));
         known.unwrap_or(&self.all).tone()
@@ -179,7 +190,8 @@ mod tests {
                 }
             }
         }
-        tones.learn(&FrameTones::new(&view, &to_rgba8(&picture)));
+        let light = StyleWeights::NOON.light();
+        tones.learn(&FrameTones::new(&view, &light, &to_rgba8(&picture)));
         assert!(tones.of_body(3, 3).distance(wanted) < 0.05, "{}", tones.of_body(3, 3));
         assert!(tones.of_body(4, 4).distance(Vec3::ONE) < 0.02);
         assert!(tones.of_sky().distance(Vec3::ONE) < 0.02);

@@ -17,11 +17,11 @@ struct View {
     origin: vec2<f32>,
     source_size: vec2<u32>,
     frames: u32,
-    fill: u32,
     encode_srgb: u32,
     slot_0: u32,
     slot_1: u32,
     slot_2: u32,
+    padding: u32,
     // Per frame: pixels per unit of slope, and the place of slope 0.
     places: array<vec4<f32>, 3>,
     sun_direction: vec3<f32>,
@@ -47,14 +47,6 @@ struct Body {
     material: u32,
     padding: vec2<u32>,
     albedo: vec4<f32>,
-}
-
-struct Carry {
-    frame_from_world: array<vec4<f32>, 3>,
-    object: u32,
-    padding_0: u32,
-    padding_1: u32,
-    padding_2: u32,
 }
 
 @group(0) @binding(0) var<uniform> view: View;

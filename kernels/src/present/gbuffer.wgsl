@@ -1,5 +1,6 @@
-// The shadow at display size. Target: normal (octahedral, 2 × 16 bits), then the body's number in the table in bits 0
-// to 15 and its material above; depth: near / metres, 0 far away.
+// The shadow at display size. Target: normal (octahedral, 2 × 16 bits); the body's number in the table in bits 0 to 15
+// and its material above; place in the period of the texture (2 × 16 bits); the period's shorter side, bits of metres.
+// Depth: near / metres, 0 far away.
 //
 // Boxes and meshes are triangles. A round shape is the back of its box, and each pixel meets the shape itself by its
 // ray, as kernels/src/raster/shape.rs does: no facets, and the same outline as the model was told.
@@ -8,7 +9,8 @@
 
 struct Flat {
     @builtin(position) clip: vec4<f32>,
-    @location(0) @interpolate(flat, either) words: vec2<u32>,
+    @location(0) @interpolate(flat, either) words: vec3<u32>,
+    @location(1) uv: vec2<f32>,
 }
 
 struct Round {
@@ -17,7 +19,7 @@ struct Round {
 }
 
 struct Seen {
-    @location(0) words: vec2<u32>,
+    @location(0) words: vec4<u32>,
     @builtin(frag_depth) depth: f32,
 }
 
@@ -45,8 +47,21 @@ fn clip_of(world: vec3<f32>) -> vec4<f32> {
     return vec4(dot(from_eye, view.right) / view.tan_x, dot(from_eye, view.up) / view.tan_y, view.near_m, depth_m);
 }
 
-fn words_of(body: u32, normal: vec3<f32>) -> vec2<u32> {
-    return vec2(pack2x16snorm(octahedral(normal)), body | (bodies[body].material << 16u));
+// Normal, body and material, period; `surface` is that of the point.
+fn words_of(body: u32, normal: vec3<f32>, surface: Surface) -> vec3<u32> {
+    let period_m = min(surface.period_m.x, surface.period_m.y);
+    return vec3(pack2x16snorm(octahedral(normal)), body | (bodies[body].material << 16u), bitcast<u32>(period_m));
+}
+
+fn target_of(words: vec3<u32>, uv: vec2<f32>) -> vec4<u32> {
+    return vec4(words.xy, pack2x16unorm(fract(uv)), words.z);
+}
+
+// `at` and `normal` in body coordinates.
+fn flat_of(body: u32, at: vec3<f32>, normal: vec3<f32>) -> Flat {
+    let surface = surface_at(bodies[body].kind, bodies[body].half_extents_m.xyz, at, normal);
+    let clip = clip_of(place_of(body) + rotated(body, at));
+    return Flat(clip, words_of(body, rotated(body, normal), surface), surface.uv);
 }
 
 // A corner of the box from −1 to 1; faces in pairs along x, y, z, counter-clockwise seen from outside.
@@ -71,8 +86,7 @@ fn face_normal(vertex: u32) -> vec3<f32> {
 
 @vertex
 fn box_vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) body: u32) -> Flat {
-    let world = place_of(body) + rotated(body, corner(vertex) * bodies[body].half_extents_m.xyz);
-    return Flat(clip_of(world), words_of(body, rotated(body, face_normal(vertex))));
+    return flat_of(body, corner(vertex) * bodies[body].half_extents_m.xyz, face_normal(vertex));
 }
 
 @vertex
@@ -80,13 +94,12 @@ fn mesh_vertex(@builtin(vertex_index) vertex: u32, @builtin(instance_index) body
     let first = vertex - vertex % 3u;
     let a = mesh_vertices[first].xyz;
     let normal = normalize(cross(mesh_vertices[first + 1u].xyz - a, mesh_vertices[first + 2u].xyz - a));
-    let world = place_of(body) + rotated(body, mesh_vertices[vertex].xyz);
-    return Flat(clip_of(world), words_of(body, rotated(body, normal)));
+    return flat_of(body, mesh_vertices[vertex].xyz, normal);
 }
 
 @fragment
-fn flat_fragment(in: Flat) -> @location(0) vec2<u32> {
-    return in.words;
+fn flat_fragment(in: Flat) -> @location(0) vec4<u32> {
+    return target_of(in.words, in.uv);
 }
 
 @vertex
@@ -198,6 +211,9 @@ fn round_fragment(in: Round) -> Seen {
     if (depth_m < view.near_m || depth_m > 1e20) {
         discard;
     }
-    let normal = rotated(body, round_normal(kind, half, origin + direction * depth_m));
-    return Seen(words_of(body, normal), view.near_m / depth_m);
+    let at = origin + direction * depth_m;
+    let normal = round_normal(kind, half, at);
+    let surface = surface_at(kind, half, at, normal);
+    let words = words_of(body, rotated(body, normal), surface);
+    return Seen(target_of(words, surface.uv), view.near_m / depth_m);
 }

@@ -16,6 +16,8 @@ pub const INTERIOR: u32 = 1 << 31;
 
 /// Depths this close, as a share, are the same plane.
 const DEPTH_SHARE: f32 = 0.03;
+/// Round surfaces bend away from their plane by so much.
+const DEPTH_M: f32 = 0.05;
 /// Least cosine between normals of one smooth surface.
 const SMOOTH: f32 = 0.9;
 
@@ -128,6 +130,14 @@ impl Joins {
             })
         })
     }
+}
+
+/// Whether a texel of inverse depth `found` shows a surface that has the inverse depth `on_plane` there if it is flat, and
+/// `expected` at the point that is looked for. 1/m; 0 in the sky.
+pub fn is_same_depth(on_plane: f32, expected: f32, found: f32) -> bool {
+    (on_plane - found).abs() <= DEPTH_SHARE * found
+        || (found - expected).abs()
+            <= DEPTH_M.max(DEPTH_SHARE / expected.max(1e-9)) * found * expected
 }
 
 /// Octahedral (Meyer et al. 2010), 7 bits each way.

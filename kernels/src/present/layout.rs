@@ -2,8 +2,8 @@
 
 use glam::{Mat3, Vec3};
 
+use super::FRAMES;
 use super::guide::{FrameGuide, SKY_OBJECT};
-use super::{FRAMES, Fill};
 use crate::geometry::{CameraPose, Pose, Shape};
 use crate::raster::NEAR_M;
 
@@ -37,8 +37,10 @@ pub struct Carry {
 }
 
 impl Carry {
-    /// 32-bit words of `struct Carry`.
+    /// 32-bit words: four texels of a texture, since software adapters read those several times faster than buffers.
     pub const WORDS: usize = 16;
+    /// Bodies, each with a carry for every frame, in one row of the texture.
+    pub const BODIES_PER_ROW: usize = 64;
 
     /// Of the body `id` that is at `world_from_body` now.
     pub fn of_body(id: u64, world_from_body: &Pose, guide: &FrameGuide) -> Self {
@@ -143,11 +145,9 @@ pub struct ViewWords<'a> {
     pub size: [f32; 2],
     /// Upper left corner of the viewport in the target, pixels.
     pub origin: [f32; 2],
-    /// How to fill it.
-    pub fill: Fill,
     /// Whether the target holds sRGB-encoded values in a linear format.
     pub encode_srgb: bool,
-    /// Newest first, each with the slot of the buffers that it lies in; at most [`FRAMES`], all of one size.
+    /// Newest first, each with the layer of the textures that it lies in; at most [`FRAMES`], all of one size.
     pub frames: Vec<(&'a FrameGuide, u32)>,
     /// Of paint.
     pub light: Light,
@@ -182,10 +182,9 @@ impl ViewWords<'_> {
             words[21] = guide.height as u32;
         }
         words[22] = frames.len() as u32;
-        words[23] = self.fill as u32;
-        words[24] = u32::from(self.encode_srgb);
+        words[23] = u32::from(self.encode_srgb);
         for (index, (guide, slot)) in frames.iter().enumerate() {
-            words[25 + index] = *slot;
+            words[24 + index] = *slot;
             let (scale, middle) = guide.place_from_slope();
             put(&mut words, 28 + 4 * index, &[[scale.x, scale.y, middle.x, middle.y]]);
         }

@@ -10,11 +10,13 @@
 //! [`guide`] packs a frame for the pass, [`layout`] holds what the shaders read, word by word, and [`reference`] is
 //! the same pass in plain Rust.
 
+pub mod clean;
 pub mod detail;
 pub mod guide;
 pub mod layout;
 pub mod reference;
 
+pub use clean::clean;
 pub use detail::Detail;
 pub use guide::FrameGuide;
 pub use layout::{BodyWords, Carry, Light, ViewWords};
@@ -32,8 +34,12 @@ pub fn drop_index(kept: usize, oldest_age_s: f64) -> usize {
     if (0.0..OLDEST_S).contains(&oldest_age_s) { last.saturating_sub(1) } else { last }
 }
 
-/// Draws the shadow into depth, normal, body and material.
-pub const GBUFFER_WGSL: &str = concat!(include_str!("common.wgsl"), include_str!("gbuffer.wgsl"));
+/// Draws the shadow into depth, normal, body, material and surface coordinates.
+pub const GBUFFER_WGSL: &str = concat!(
+    include_str!("common.wgsl"),
+    include_str!("surface.wgsl"),
+    include_str!("gbuffer.wgsl")
+);
 
 /// Fills the display from G-buffer and frames.
 pub const PRESENT_WGSL: &str = concat!(
@@ -45,16 +51,15 @@ pub const PRESENT_WGSL: &str = concat!(
 
 /// How a small picture fills the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
 pub enum Fill {
     /// Square pixels, as the newest frame is.
-    Nearest = 0,
+    Nearest,
     /// Smooth between pixels, as the newest frame is.
-    Bilinear = 1,
+    Bilinear,
     /// The newest frame carried to the present pose, smooth between pixels.
-    Warp = 2,
+    Warp,
     /// Carried to the present pose, and upsampled along the edges of the shadow.
-    Guided = 3,
+    Guided,
 }
 
 #[cfg(test)]

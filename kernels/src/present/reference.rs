@@ -3,19 +3,13 @@
 use glam::{Vec2, Vec3, Vec4};
 
 use super::detail::{COARSE_PIXELS, Detail, Place};
-use super::guide::{FrameGuide, INTERIOR, PURE, SKY_OBJECT, unpack_normal};
+use super::guide::{FrameGuide, INTERIOR, SKY_OBJECT, is_same_depth, unpack_normal};
 use super::layout::{Carry, Light, UNKNOWN_OBJECT, border_px};
 use super::{FRAMES, Fill};
 use crate::geometry::CameraPose;
 use crate::raster::{SKY, Scene, ShadowMaps, ray};
 
-const DEPTH_SHARE: f32 = 0.03;
-const DEPTH_M: f32 = 0.05;
-/// Of the outer pixels: enough to outweigh inner ones with an edge in them, whose colour is a mixture.
-const LEAST_WEIGHT: f32 = 0.06;
-/// How much the colour of a pixel counts through which an edge may pass.
-const EDGE_TRUST: f32 = 0.01;
-/// From this share of the inner four's weight on, a colour is fully known.
+/// From this share of the four pixels' weight on, a colour is fully known.
 const FULL_SHARE: f32 = 0.1;
 
 /// A neural frame, as the pass reads it.
@@ -25,6 +19,8 @@ pub struct Frame<'a> {
     pub guide: &'a FrameGuide,
     /// sRGB, 4 bytes a pixel.
     pub rgba: &'a [u8],
+    /// The same as [`clean`](super::clean) makes it.
+    pub clean: &'a [u8],
 }
 
 /// What is on display.
@@ -86,7 +82,6 @@ struct Pass<'a> {
 /// What a frame has to show for its colour to be the one looked for.
 struct Expected {
     object: u32,
-    depth_m: f32,
     inverse_depth: f32,
     inverse_slope: Vec2,
     normal: Vec3,
@@ -121,11 +116,11 @@ impl Pass<'_> {
             (point.extend(1.0), maps.normal[pixel], usize::from(primitive))
         };
         let (mut rgb, mut open) = (Vec3::ZERO, 1.0);
-        for (frame, carries) in self.frames.iter().zip(&self.carries) {
+        for (index, (frame, carries)) in self.frames.iter().zip(&self.carries).enumerate() {
             if open <= 0.01 {
                 break;
             }
-            let (colour, known) = self.look(frame, &carries[body], point, normal);
+            let (colour, known) = self.look(index, frame, &carries[body], point, normal);
             rgb += open * known * colour;
             open *= 1.0 - known;
         }
@@ -160,7 +155,14 @@ impl Pass<'_> {
     }
 
     /// Colour, and how well it is known, 0 to 1.
-    fn look(&self, frame: &Frame<'_>, carry: &Carry, point: Vec4, normal: Vec3) -> (Vec3, f32) {
+    fn look(
+        &self,
+        index: usize,
+        frame: &Frame<'_>,
+        carry: &Carry,
+        point: Vec4,
+        normal: Vec3,
+    ) -> (Vec3, f32) {
         let unknown = (Vec3::ZERO, 0.0);
         if carry.object == UNKNOWN_OBJECT {
             return unknown;
@@ -186,14 +188,19 @@ impl Pass<'_> {
         let slope = normal_then.truncate() / (scale * plane_m);
         let expected = Expected {
             object: carry.object,
-            depth_m,
             inverse_depth: if point.w > 0.0 { 1.0 / depth_m } else { 0.0 },
             inverse_slope: if plane_m < -1e-3 { slope } else { Vec2::ZERO },
             normal: normal_then,
             place,
         };
-        let (colour, known) = upsample(frame, &expected);
-        (colour, known * border)
+        let known = smoothstep(inner_share(frame, &expected) / FULL_SHARE) * border;
+        // Older frames fill in here and there only: a mean of four pixels will do.
+        if index == 0 && known >= 0.99 && is_interior(frame, &expected) {
+            let corner = expected.place.floor();
+            let (x, y) = (corner.x as isize, corner.y as isize);
+            return (cubic(frame, x - 1, y - 1, expected.place - corner), known);
+        }
+        (upsample_edge(frame, &expected), known)
     }
 
     /// Shadow paint without cast shadows, linear RGB.
@@ -212,54 +219,55 @@ impl Pass<'_> {
     }
 }
 
-fn upsample(frame: &Frame<'_>, expected: &Expected) -> (Vec3, f32) {
-    let guide = frame.guide;
+/// Whether the 4 × 4 pixels around the place all show the surface that is looked for.
+fn is_interior(frame: &Frame<'_>, expected: &Expected) -> bool {
     let corner = expected.place.floor();
-    let part = expected.place - corner;
-    let (x, y) = (corner.x as isize, corner.y as isize);
-    if let Some(texel) = texel(guide, x, y)
-        && texel[1] & INTERIOR != 0
-        && accepts(texel, -part, expected)
-    {
-        return (cubic(frame, x - 1, y - 1, part), 1.0);
-    }
-    let (across, down) = (weights(part.x), weights(part.y));
-    let (mut rgb, mut sum, mut seen) = (Vec3::ZERO, 0.0, 0.0);
-    for (row, weight_y) in down.into_iter().enumerate() {
-        for (column, weight_x) in across.into_iter().enumerate() {
-            let (tap_x, tap_y) = (x + column as isize - 1, y + row as isize - 1);
-            let Some(texel) = texel(guide, tap_x, tap_y) else { continue };
-            let offset = Vec2::new(tap_x as f32, tap_y as f32) - expected.place;
-            if !accepts(texel, offset, expected) {
-                continue;
-            }
-            let weight = weight_x * weight_y;
-            seen += inner_weight(weight_x) * inner_weight(weight_y);
-            let mut trusted = weight * if texel[1] & PURE != 0 { 1.0 } else { EDGE_TRUST };
-            if expected.object != SKY_OBJECT {
-                let alike = unpack_normal(texel[1]).dot(expected.normal).max(0.0);
-                trusted *= alike.powi(4) + 0.01;
-            }
-            rgb += trusted * colour(frame, tap_x as usize, tap_y as usize);
-            sum += trusted;
-        }
-    }
-    if sum <= 0.0 {
-        return (Vec3::ZERO, 0.0);
-    }
-    let inner = |weights: [f32; 4]| weights.map(inner_weight).iter().sum::<f32>();
-    let share = seen / (inner(across) * inner(down));
-    (rgb / sum, smoothstep(share / FULL_SHARE))
+    texel(frame.guide, corner).is_some_and(|texel| {
+        texel[1] & INTERIOR != 0 && accepts(texel, corner - expected.place, expected)
+    })
 }
 
-/// Cubic weights, held up from below.
-fn weights(t: f32) -> [f32; 4] {
-    cubic_weights(t).map(|weight| weight.max(LEAST_WEIGHT))
+fn share_of(frame: &Frame<'_>, at: Vec2, weight: f32, expected: &Expected) -> f32 {
+    let accepted =
+        texel(frame.guide, at).is_some_and(|texel| accepts(texel, at - expected.place, expected));
+    if accepted { weight } else { 0.0 }
 }
 
-/// The part of a weight that only inner pixels have.
-fn inner_weight(weight: f32) -> f32 {
-    weight - LEAST_WEIGHT
+/// The four pixels around a place, and their weights.
+fn inner(place: Vec2, least: f32) -> [(Vec2, f32); 4] {
+    let corner = place.floor();
+    let far = (place - corner).clamp(Vec2::splat(least), Vec2::splat(1.0 - least));
+    let near = 1.0 - far;
+    [
+        (corner, near.x * near.y),
+        (corner + Vec2::X, far.x * near.y),
+        (corner + Vec2::Y, near.x * far.y),
+        (corner + 1.0, far.x * far.y),
+    ]
+}
+
+fn inner_share(frame: &Frame<'_>, expected: &Expected) -> f32 {
+    inner(expected.place, 0.0)
+        .map(|(at, weight)| share_of(frame, at, weight, expected))
+        .iter()
+        .sum()
+}
+
+/// A mean of those of the four source pixels around the place that show the surface.
+fn upsample_edge(frame: &Frame<'_>, expected: &Expected) -> Vec3 {
+    let (mut rgb, mut sum) = (Vec3::ZERO, 0.0);
+    for (at, weight) in inner(expected.place, 0.02) {
+        let share = share_of(frame, at, weight, expected);
+        let Some(texel) = texel(frame.guide, at).filter(|_| share > 0.0) else { continue };
+        let alike = match expected.object {
+            SKY_OBJECT => 1.0,
+            _ => unpack_normal(texel[1]).dot(expected.normal).max(0.0),
+        };
+        let trusted = share * (alike.powi(4) + 0.01);
+        rgb += trusted * colour(frame.guide, frame.clean, at.x as usize, at.y as usize);
+        sum += trusted;
+    }
+    rgb / sum.max(1e-9)
 }
 
 fn smoothstep(t: f32) -> f32 {
@@ -267,29 +275,27 @@ fn smoothstep(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-fn texel(guide: &FrameGuide, x: isize, y: isize) -> Option<[u32; 2]> {
-    let inside = x >= 0 && y >= 0 && x < guide.width as isize && y < guide.height as isize;
-    inside.then(|| guide.texels[y as usize * guide.width + x as usize])
+fn texel(guide: &FrameGuide, at: Vec2) -> Option<[u32; 2]> {
+    let size = Vec2::new(guide.width as f32, guide.height as f32);
+    let inside = at.cmpge(Vec2::ZERO).all() && at.cmplt(size).all();
+    inside.then(|| guide.texels[at.y as usize * guide.width + at.x as usize])
 }
 
 fn accepts(texel: [u32; 2], offset: Vec2, expected: &Expected) -> bool {
-    let inverse_depth = f32::from_bits(texel[0]);
     let on_plane = expected.inverse_depth + expected.inverse_slope.dot(offset);
-    let tolerance = DEPTH_M.max(DEPTH_SHARE * expected.depth_m);
     texel[1] & 0xFFFF == expected.object
-        && ((on_plane - inverse_depth).abs() <= DEPTH_SHARE * inverse_depth
-            || (1.0 - expected.depth_m * inverse_depth).abs() <= tolerance * inverse_depth)
+        && is_same_depth(on_plane, expected.inverse_depth, f32::from_bits(texel[0]))
 }
 
-fn colour(frame: &Frame<'_>, x: usize, y: usize) -> Vec3 {
-    let at = 4 * (y * frame.guide.width + x);
-    Vec3::from_array([0, 1, 2].map(|channel| f32::from(frame.rgba[at + channel]) / 255.0))
+fn colour(guide: &FrameGuide, rgba: &[u8], x: usize, y: usize) -> Vec3 {
+    let at = 4 * (y * guide.width + x);
+    Vec3::from_array([0, 1, 2].map(|channel| f32::from(rgba[at + channel]) / 255.0))
 }
 
 fn clamped_colour(frame: &Frame<'_>, at: Vec2) -> Vec3 {
     let last = Vec2::new(frame.guide.width as f32, frame.guide.height as f32) - 1.0;
     let inside = at.clamp(Vec2::ZERO, last);
-    colour(frame, inside.x as usize, inside.y as usize)
+    colour(frame.guide, frame.rgba, inside.x as usize, inside.y as usize)
 }
 
 fn bilinear(frame: &Frame<'_>, place: Vec2) -> Vec3 {
@@ -304,7 +310,9 @@ fn bilinear(frame: &Frame<'_>, place: Vec2) -> Vec3 {
 /// Over the 4 × 4 pixels from (`x`, `y`), held within the inner four.
 fn cubic(frame: &Frame<'_>, x: isize, y: isize, part: Vec2) -> Vec3 {
     let (across, down) = (cubic_weights(part.x), cubic_weights(part.y));
-    let tap = |column: usize, row: usize| colour(frame, x as usize + column, y as usize + row);
+    let tap = |column: usize, row: usize| {
+        colour(frame.guide, frame.clean, x as usize + column, y as usize + row)
+    };
     let mut sum = Vec3::ZERO;
     for (row, weight_y) in down.into_iter().enumerate() {
         for (column, weight_x) in across.into_iter().enumerate() {

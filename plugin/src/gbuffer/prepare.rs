@@ -8,8 +8,8 @@ use bevy::render::render_resource::*;
 use bevy::render::renderer::RenderDevice;
 use reverie_kernels::present::GBUFFER_WGSL;
 
-/// Normal, then body and material.
-const WORDS_FORMAT: TextureFormat = TextureFormat::Rg32Uint;
+/// Normal; body and material; place in the texture's period; the period.
+const WORDS_FORMAT: TextureFormat = TextureFormat::Rgba32Uint;
 /// Reverse-Z: near over metres.
 const DEPTH_FORMAT: TextureFormat = TextureFormat::Depth32Float;
 

@@ -64,7 +64,7 @@ pub(super) fn find(ink: &Mask, stroke_px: f32, gap_px: f32) -> Bars {
             bars.turned = Some((found.slope.abs(), place(at)));
         }
     }
-    let tolerance = (0.7 * stroke_px).max(2.5);
+    let tolerance = stroke_px.max(2.5);
     line_up(&mut bars.level, tolerance);
     line_up(&mut bars.upright, tolerance);
     join(&mut bars.level, gap_px, false, &mut bars.closed);
@@ -325,9 +325,12 @@ pub(super) fn openings(bars: &Bars, least: f32, most: f32) -> Vec<f32> {
     let mut widths = Vec::new();
     for (ends, others) in [(&bars.level, &bars.upright), (&bars.upright, &bars.level)] {
         for bar in ends {
+            // By hand, the parts of one wall are not quite on one line.
+            let in_line =
+                |other: &Bar| (other.middle - bar.middle).abs() <= bar.thick.max(other.thick);
             let next = ends
                 .iter()
-                .filter(|other| other.middle == bar.middle && other.from >= bar.to)
+                .filter(|other| in_line(other) && other.from >= bar.to)
                 .map(|other| other.from - bar.to);
             let crossing = others
                 .iter()
@@ -343,7 +346,7 @@ pub(super) fn openings(bars: &Bars, least: f32, most: f32) -> Vec<f32> {
             let ahead = next.chain(crossing).min_by(f32::total_cmp);
             let behind = before.min_by(f32::total_cmp).filter(|gap| {
                 !ends.iter().any(|other| {
-                    other.middle == bar.middle && other.to <= bar.from && bar.from - other.to < *gap
+                    in_line(other) && other.to <= bar.from && bar.from - other.to < *gap
                 })
             });
             widths.extend(
@@ -352,4 +355,26 @@ pub(super) fn openings(bars: &Bars, least: f32, most: f32) -> Vec<f32> {
         }
     }
     widths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(from: f32, to: f32, middle: f32) -> Bar {
+        Bar { from, to, middle, thick: 6.0 }
+    }
+
+    /// Drawn by hand, the two parts of a wall are not on one line: the next wall across is no doorway.
+    #[test]
+    fn a_doorway_is_seen_between_parts_of_a_wall_that_are_not_quite_in_line() {
+        let bars = Bars {
+            level: vec![bar(0.0, 400.0, 10.0), bar(0.0, 400.0, 300.0)],
+            upright: vec![bar(7.0, 120.0, 200.0), bar(165.0, 303.0, 204.0)],
+            rest: Raster::new(1, 1, false),
+            closed: Vec::new(),
+            turned: None,
+        };
+        assert_eq!(openings(&bars, 10.0, 200.0), [45.0]);
+    }
 }

@@ -1,9 +1,13 @@
-//! The newest neural frames, in buffers of the GPU.
+//! The newest neural frames, in textures of the GPU.
 
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use bevy::render::render_resource::{Buffer, BufferDescriptor, BufferUsages};
+use bevy::render::render_resource::{
+    Extent3d, Origin3d, TexelCopyBufferLayout, TexelCopyTextureInfo, Texture, TextureAspect,
+    TextureDescriptor, TextureDimension, TextureFormat, TextureUsages, TextureView,
+    TextureViewDescriptor, TextureViewDimension,
+};
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use reverie_guard::ShadowSnapshot;
 use reverie_kernels::present::{FRAMES, drop_index};
@@ -13,7 +17,7 @@ use reverie_runtime::tones::Tones;
 
 use super::extract::ViewPicture;
 
-/// A frame in a slot of the buffers.
+/// A frame in a layer of the textures.
 pub(super) struct Kept {
     pub shadow: Arc<FrameShadow>,
     pub snapshot: Arc<ShadowSnapshot>,
@@ -27,11 +31,11 @@ pub(super) struct Frames {
     pub kept: Vec<Kept>,
     /// What the model makes of paint.
     pub tones: Tones,
-    /// sRGB, 4 bytes a pixel, slot after slot.
-    pub colours: Buffer,
-    /// `FrameGuide::texels`, slot after slot.
-    pub guides: Buffer,
-    /// The buffers were made anew.
+    /// sRGB as it is, 4 bytes a pixel; after [`FRAMES`] layers the same without mixtures.
+    pub colours: Layers,
+    /// `FrameGuide::texels`.
+    pub guides: Layers,
+    /// The textures were made anew.
     pub changed: bool,
     size: UVec2,
     /// Of the newest picture.
@@ -41,7 +45,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub fn new(device: &RenderDevice) -> Self {
-        let (colours, guides) = buffers(device, UVec2::ONE);
+        let (colours, guides) = textures(device, UVec2::ONE);
         Self {
             kept: Vec::new(),
             tones: Tones::default(),
@@ -78,7 +82,7 @@ impl Frames {
         let size = UVec2::new(frame.width, frame.height);
         if self.size != size {
             self.size = size;
-            (self.colours, self.guides) = buffers(device, size);
+            (self.colours, self.guides) = textures(device, size);
             self.changed = true;
             self.kept.clear();
         }
@@ -87,11 +91,11 @@ impl Frames {
         self.drop_one(frame.snapshot.time_s);
         let free = (0..FRAMES).find(|slot| self.kept.iter().all(|kept| kept.slot != *slot));
         let slot = free.unwrap_or(0);
-        let pixels = u64::from(size.x) * u64::from(size.y);
-        queue.write_buffer(&self.colours, 4 * pixels * slot as u64, &frame.rgba);
+        self.colours.write(queue, slot, size, &frame.rgba);
+        self.colours.write(queue, FRAMES + slot, size, &shadow.clean);
         let texels: Vec<u8> =
             shadow.guide.texels.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
-        queue.write_buffer(&self.guides, 8 * pixels * slot as u64, &texels);
+        self.guides.write(queue, slot, size, &texels);
         self.tones.learn(&shadow.tones);
         if self.tones.len() > 2 * frame.snapshot.bodies.len() + 64 {
             self.tones.retain(|id| frame.snapshot.bodies.iter().any(|body| body.id == id));
@@ -117,15 +121,61 @@ impl Frames {
     }
 }
 
-fn buffers(device: &RenderDevice, size: UVec2) -> (Buffer, Buffer) {
-    let pixels = u64::from(size.x) * u64::from(size.y);
-    let create = |label, bytes| {
-        device.create_buffer(&BufferDescriptor {
+/// A layer for each frame. Textures, since software adapters read them several times faster than buffers.
+pub(super) struct Layers {
+    pub view: TextureView,
+    texture: Texture,
+    bytes_per_pixel: u32,
+}
+
+impl Layers {
+    fn new(
+        device: &RenderDevice,
+        label: &str,
+        size: UVec2,
+        layers: usize,
+        format: TextureFormat,
+    ) -> Self {
+        let texture = device.create_texture(&TextureDescriptor {
             label: Some(label),
-            size: FRAMES as u64 * bytes * pixels,
-            usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
-    };
-    (create("neural_colours", 4), create("neural_guides", 8))
+            size: Extent3d { width: size.x, height: size.y, depth_or_array_layers: layers as u32 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: TextureDimension::D2,
+            format,
+            usage: TextureUsages::TEXTURE_BINDING | TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&TextureViewDescriptor {
+            dimension: Some(TextureViewDimension::D2Array),
+            ..default()
+        });
+        let bytes_per_pixel = format.block_copy_size(None).unwrap_or_default();
+        Self { view, texture, bytes_per_pixel }
+    }
+
+    fn write(&self, queue: &RenderQueue, slot: usize, size: UVec2, bytes: &[u8]) {
+        queue.write_texture(
+            TexelCopyTextureInfo {
+                texture: &self.texture,
+                mip_level: 0,
+                origin: Origin3d { x: 0, y: 0, z: slot as u32 },
+                aspect: TextureAspect::All,
+            },
+            bytes,
+            TexelCopyBufferLayout {
+                offset: 0,
+                bytes_per_row: Some(self.bytes_per_pixel * size.x),
+                rows_per_image: Some(size.y),
+            },
+            Extent3d { width: size.x, height: size.y, depth_or_array_layers: 1 },
+        );
+    }
+}
+
+fn textures(device: &RenderDevice, size: UVec2) -> (Layers, Layers) {
+    (
+        Layers::new(device, "neural_colours", size, 2 * FRAMES, TextureFormat::Rgba8Unorm),
+        Layers::new(device, "neural_guides", size, FRAMES, TextureFormat::Rg32Uint),
+    )
 }

@@ -14,13 +14,12 @@ use bevy::render::render_resource::{Buffer, BufferDescriptor, BufferUsages, Pipe
 use bevy::render::renderer::{RenderDevice, RenderQueue, ViewQuery};
 use crossbeam::queue::ArrayQueue;
 use reverie_guard::{CameraPose, ShadowSnapshot};
-use reverie_kernels::present::layout::UNKNOWN_OBJECT;
-use reverie_kernels::present::{Carry, FRAMES, Fill, Light, ViewWords};
+use reverie_kernels::present::{Fill, Light, ViewWords};
 use reverie_runtime::frame::present_light;
 use reverie_runtime::style::StyleWeights;
 
+use super::carries;
 use super::extract::ViewPicture;
-use super::frames::Kept;
 use super::prepare::{GpuView, PresentPipeline};
 use crate::camera::NeuralFilter;
 use crate::gbuffer::GBufferPipelines;
@@ -137,13 +136,12 @@ pub(super) fn latch(
         marks.warped_into(latched.at, latched.input_at);
     }
     gpu.table.fill(snapshot, &gpu.frames.tones, &mut gpu.meshes);
-    let carries = carries(snapshot, &gpu.table.order, kept);
+    let carries = carries::words(snapshot, &gpu.table.order, kept);
     let origin = camera.viewport.as_ref().map_or(UVec2::ZERO, |v| v.physical_position);
     let words = ViewWords {
         camera: pose,
         size: gpu.textures.size.as_vec2().to_array(),
         origin: origin.as_vec2().to_array(),
-        fill: fill(picture.filter),
         encode_srgb: camera.compositing_space == Some(CompositingSpace::Srgb) && !camera.hdr,
         frames: gpu
             .frames
@@ -154,9 +152,10 @@ pub(super) fn latch(
         light: light(latched, gpu.frames.tones.of_sky()),
     }
     .words();
+    gpu.fill = fill(picture.filter, kept.is_empty());
     let mut stale = gpu.view.write(&device, &queue, words.into_iter());
     stale |= gpu.bodies.write(&device, &queue, gpu.table.words.iter().copied());
-    stale |= gpu.carries.write(&device, &queue, carries.into_iter());
+    stale |= gpu.carries.write(&device, &queue, carries);
     if std::mem::take(&mut gpu.meshes.changed) {
         let words = gpu.meshes.vertices.iter().flatten().map(|value| value.to_bits());
         stale |= gpu.vertices.write(&device, &queue, words);
@@ -168,8 +167,10 @@ pub(super) fn latch(
     gpu.bind(&device, &cache, &gbuffer, &present);
 }
 
-fn fill(filter: NeuralFilter) -> Fill {
+/// Without a frame all is paint, which a warp of nothing is.
+fn fill(filter: NeuralFilter, no_frame: bool) -> Fill {
     match filter {
+        NeuralFilter::Nearest | NeuralFilter::Bilinear if no_frame => Fill::Warp,
         NeuralFilter::Nearest => Fill::Nearest,
         NeuralFilter::Bilinear => Fill::Bilinear,
         NeuralFilter::Warp => Fill::Warp,
@@ -186,23 +187,4 @@ fn light(latched: &Latched, sky_tone: Vec3) -> Light {
         horizon_rgb: light.horizon_rgb * sky_tone,
         ..light
     }
-}
-
-/// Words of [`Carry`], of the sky and then of each body in the table's order, [`FRAMES`] each.
-fn carries(snapshot: &ShadowSnapshot, order: &[usize], kept: &[Kept]) -> Vec<u32> {
-    let unknown = Carry { rows: [[0.0; 4]; 3], object: UNKNOWN_OBJECT };
-    let mut words = Vec::with_capacity((order.len() + 1) * FRAMES * Carry::WORDS);
-    for frame in 0..FRAMES {
-        let carry = kept.get(frame).map_or(unknown, |kept| Carry::of_sky(&kept.shadow.guide));
-        words.extend(carry.words());
-    }
-    for body in order.iter().map(|index| &snapshot.bodies[*index]) {
-        for frame in 0..FRAMES {
-            let carry = kept.get(frame).map_or(unknown, |kept| {
-                Carry::of_body(body.id, &body.world_from_body, &kept.shadow.guide)
-            });
-            words.extend(carry.words());
-        }
-    }
-    words
 }

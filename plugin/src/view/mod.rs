@@ -11,6 +11,7 @@
 //!
 //! Where pictures come from is not known here. Shaders and their plain twin: `reverie_kernels::present`.
 
+mod carries;
 mod detail;
 mod extract;
 mod frames;

@@ -9,10 +9,11 @@ use bevy::render::render_resource::binding_types::{
 use bevy::render::render_resource::*;
 use bevy::render::renderer::{RenderDevice, RenderQueue};
 use bevy::render::view::ViewTarget;
-use reverie_kernels::present::PRESENT_WGSL;
+use reverie_kernels::present::{Fill, PRESENT_WGSL};
 use reverie_runtime::profile_scope;
 
 use super::ViewReady;
+use super::carries::CarryTexture;
 use super::detail::GpuDetail;
 use super::extract::ViewPicture;
 use super::frames::Frames;
@@ -27,11 +28,96 @@ pub(super) struct PresentPipeline {
     shader: Handle<Shader>,
 }
 
-/// The pipeline for the format that a view draws in.
+/// Sorts pixels by how they are filled.
+const CLASS_FORMAT: TextureFormat = TextureFormat::Depth32Float;
+
+/// The pipelines for the format that a view draws in.
 #[derive(Component)]
-pub(super) struct PresentPipelineId {
-    pub id: CachedRenderPipelineId,
+pub(super) struct PresentPipelines {
+    nearest: CachedRenderPipelineId,
+    bilinear: CachedRenderPipelineId,
+    warp: CachedRenderPipelineId,
+    guided: [CachedRenderPipelineId; 3],
     format: TextureFormat,
+}
+
+impl PresentPipelines {
+    fn new(cache: &PipelineCache, pipeline: &PresentPipeline, format: TextureFormat) -> Self {
+        let queue = |fragment: &'static str, writes_class, compare| {
+            cache.queue_render_pipeline(RenderPipelineDescriptor {
+                label: Some(format!("neural_present_{fragment}").into()),
+                layout: vec![pipeline.layout.clone()],
+                vertex: VertexState {
+                    shader: pipeline.shader.clone(),
+                    entry_point: Some("vertex".into()),
+                    ..default()
+                },
+                depth_stencil: Some(DepthStencilState {
+                    format: CLASS_FORMAT,
+                    depth_write_enabled: Some(writes_class),
+                    depth_compare: Some(compare),
+                    stencil: StencilState::default(),
+                    bias: DepthBiasState::default(),
+                }),
+                fragment: Some(FragmentState {
+                    shader: pipeline.shader.clone(),
+                    entry_point: Some(fragment.into()),
+                    targets: vec![Some(format.into())],
+                    ..default()
+                }),
+                ..default()
+            })
+        };
+        let whole = |fragment| queue(fragment, false, CompareFunction::Always);
+        Self {
+            nearest: whole("nearest_fragment"),
+            bilinear: whole("bilinear_fragment"),
+            warp: whole("warp_fragment"),
+            guided: [
+                queue("interior_fragment", true, CompareFunction::Always),
+                queue("edge_fragment", false, CompareFunction::Equal),
+                queue("rest_fragment", false, CompareFunction::Equal),
+            ],
+            format,
+        }
+    }
+
+    /// The draws that fill the display so, in order, one for each class of pixels.
+    pub fn of(&self, fill: Fill) -> &[CachedRenderPipelineId] {
+        match fill {
+            Fill::Nearest => std::slice::from_ref(&self.nearest),
+            Fill::Bilinear => std::slice::from_ref(&self.bilinear),
+            Fill::Warp => std::slice::from_ref(&self.warp),
+            Fill::Guided => &self.guided,
+        }
+    }
+
+    fn ready(&self, cache: &PipelineCache) -> bool {
+        let whole = [self.nearest, self.bilinear, self.warp];
+        whole.iter().chain(&self.guided).all(|id| cache.get_render_pipeline(*id).is_some())
+    }
+}
+
+/// How each pixel of the target that a view draws in is filled.
+pub(super) struct Classes {
+    size: UVec2,
+    pub view: TextureView,
+}
+
+impl Classes {
+    fn new(device: &RenderDevice, size: UVec2) -> Self {
+        let texture = device.create_texture(&TextureDescriptor {
+            label: Some("neural_present_classes"),
+            size: Extent3d { width: size.x, height: size.y, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: TextureDimension::D2,
+            format: CLASS_FORMAT,
+            usage: TextureUsages::RENDER_ATTACHMENT,
+            view_formats: &[],
+        });
+        Self { size, view: texture.create_view(&TextureViewDescriptor::default()) }
+    }
 }
 
 /// All that a neural view has on the GPU.
@@ -45,14 +131,16 @@ pub struct GpuView {
     pub(super) frames: Frames,
     pub(super) detail: GpuDetail,
     pub(super) latched: Option<Latched>,
+    pub(super) fill: Fill,
+    pub(super) classes: Classes,
     pub(super) view: GrowingBuffer,
     pub(super) bodies: GrowingBuffer,
-    pub(super) carries: GrowingBuffer,
+    pub(super) carries: CarryTexture,
     pub(super) vertices: GrowingBuffer,
 }
 
 impl GpuView {
-    fn new(device: &RenderDevice, queue: &RenderQueue, size: UVec2) -> Self {
+    fn new(device: &RenderDevice, queue: &RenderQueue, size: UVec2, target_size: UVec2) -> Self {
         let storage = |label| GrowingBuffer::new(device, label, BufferUsages::STORAGE);
         Self {
             textures: GBufferTextures::new(device, size),
@@ -63,9 +151,11 @@ impl GpuView {
             frames: Frames::new(device),
             detail: GpuDetail::new(device, queue),
             latched: None,
+            fill: Fill::Guided,
+            classes: Classes::new(device, target_size),
             view: GrowingBuffer::new(device, "neural_view", BufferUsages::UNIFORM),
             bodies: storage("neural_bodies"),
-            carries: storage("neural_carries"),
+            carries: CarryTexture::new(device, 1),
             vertices: storage("neural_mesh_vertices"),
         }
     }
@@ -96,9 +186,9 @@ impl GpuView {
                 &BindGroupEntries::sequential((
                     self.view.buffer.as_entire_binding(),
                     self.bodies.buffer.as_entire_binding(),
-                    self.carries.buffer.as_entire_binding(),
-                    self.frames.colours.as_entire_binding(),
-                    self.frames.guides.as_entire_binding(),
+                    &self.carries.view,
+                    &self.frames.colours.view,
+                    &self.frames.guides.view,
                     &self.textures.words,
                     &self.textures.depth,
                     &self.detail.view,
@@ -114,10 +204,10 @@ pub(super) fn init_pipelines(
     mut commands: Commands,
     cache: Res<PipelineCache>,
     assets: Res<AssetServer>,
-    stale: Query<Entity, Or<(With<PresentPipelineId>, With<GpuView>)>>,
+    stale: Query<Entity, Or<(With<PresentPipelines>, With<GpuView>)>>,
 ) {
     for entity in &stale {
-        commands.entity(entity).remove::<(PresentPipelineId, GpuView)>();
+        commands.entity(entity).remove::<(PresentPipelines, GpuView)>();
     }
     let storage = || storage_buffer_read_only_sized(false, None);
     let layout = BindGroupLayoutDescriptor::new(
@@ -127,9 +217,9 @@ pub(super) fn init_pipelines(
             (
                 uniform_buffer_sized(false, None),
                 storage(),
-                storage(),
-                storage(),
-                storage(),
+                texture_2d(TextureSampleType::Uint),
+                texture_2d_array(TextureSampleType::Float { filterable: false }),
+                texture_2d_array(TextureSampleType::Uint),
                 texture_2d(TextureSampleType::Uint),
                 texture_depth_2d(),
                 texture_2d_array(TextureSampleType::Float { filterable: true }),
@@ -149,34 +239,18 @@ pub(super) fn queue_pipelines(
     gbuffer: Option<Res<GBufferPipelines>>,
     cache: Res<PipelineCache>,
     ready: Res<ViewReady>,
-    views: Query<(Entity, &ViewTarget, Option<&PresentPipelineId>), With<ViewPicture>>,
+    views: Query<(Entity, &ViewTarget, Option<&PresentPipelines>), With<ViewPicture>>,
 ) {
     let (Some(pipeline), Some(gbuffer)) = (pipeline, gbuffer) else { return ready.set(false) };
     let mut all_compiled = !views.is_empty() && gbuffer.ready(&cache);
     for (entity, target, have) in &views {
         let format = target.main_texture_format();
         if let Some(have) = have.filter(|have| have.format == format) {
-            all_compiled &= cache.get_render_pipeline(have.id).is_some();
+            all_compiled &= have.ready(&cache);
             continue;
         }
         all_compiled = false;
-        let id = cache.queue_render_pipeline(RenderPipelineDescriptor {
-            label: Some("neural_present_pipeline".into()),
-            layout: vec![pipeline.layout.clone()],
-            vertex: VertexState {
-                shader: pipeline.shader.clone(),
-                entry_point: Some("vertex".into()),
-                ..default()
-            },
-            fragment: Some(FragmentState {
-                shader: pipeline.shader.clone(),
-                entry_point: Some("fragment".into()),
-                targets: vec![Some(format.into())],
-                ..default()
-            }),
-            ..default()
-        });
-        commands.entity(entity).insert(PresentPipelineId { id, format });
+        commands.entity(entity).insert(PresentPipelines::new(&cache, &pipeline, format));
     }
     ready.set(all_compiled);
 }
@@ -187,16 +261,18 @@ pub(super) fn prepare_views(
     device: Res<RenderDevice>,
     queue: Res<RenderQueue>,
     marks: Res<RenderMarks>,
-    mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, Option<&mut GpuView>)>,
+    mut views: Query<(Entity, &ViewPicture, &ExtractedCamera, &ViewTarget, Option<&mut GpuView>)>,
 ) {
     profile_scope!("upload");
-    for (entity, picture, camera, gpu) in &mut views {
+    for (entity, picture, camera, target, gpu) in &mut views {
         // A minimised window has no pixels.
         let Some(size) = camera.physical_viewport_size.filter(|size| size.min_element() > 0) else {
             continue;
         };
+        let target_size = target.main_texture().size();
+        let target_size = UVec2::new(target_size.width, target_size.height);
         let Some(mut gpu) = gpu else {
-            let mut gpu = GpuView::new(&device, &queue, size);
+            let mut gpu = GpuView::new(&device, &queue, size, target_size);
             gpu.frames.take(&device, &queue, picture);
             gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));
             commands.entity(entity).insert(gpu);
@@ -205,6 +281,9 @@ pub(super) fn prepare_views(
         if gpu.textures.size != size {
             gpu.textures = GBufferTextures::new(&device, size);
             gpu.present_group = None;
+        }
+        if gpu.classes.size != target_size {
+            gpu.classes = Classes::new(&device, target_size);
         }
         gpu.frames.take(&device, &queue, picture);
         gpu.detail.take(&queue, picture.frame.as_ref().and_then(|frame| frame.detail.as_ref()));

@@ -193,7 +193,11 @@ impl Stage {
         let frames: Vec<Frame<'_>> = frame
             .iter()
             .zip(&shadow)
-            .map(|(frame, shadow)| Frame { guide: &shadow.guide, rgba: &frame.rgba })
+            .map(|(frame, shadow)| Frame {
+                guide: &shadow.guide,
+                rgba: &frame.rgba,
+                clean: &shadow.clean,
+            })
             .collect();
         let byte = |v: &f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
         let rgb = present(&display, &frames);

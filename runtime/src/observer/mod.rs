@@ -6,10 +6,10 @@
 //!
 //! [`Evidence`] has the size of the picture, which is the model's.
 
-use reverie_guard::Evidence;
+use reverie_guard::{Evidence, ShadowSnapshot};
 use tch::{Device, Kind, Tensor};
 
-use crate::model::ModelError;
+use crate::model::{ModelError, Observe};
 
 pub mod alter;
 pub mod augment;
@@ -76,5 +76,12 @@ impl Observer {
         // A Laplace distribution of scale b has the standard deviation √2·b.
         let depth_sigma = values(seen.scale_ln.f_exp()?.f_mul_scalar(f64::sqrt(2.0))?)?;
         Ok(Evidence { width, height, classes, probability, depth_m, depth_sigma })
+    }
+}
+
+impl Observe for Observer {
+    fn observe(&mut self, rgb: &[u8], snapshot: &ShadowSnapshot) -> Result<Evidence, ModelError> {
+        let aspect = self.size.0 as f32 / self.size.1 as f32;
+        Observer::observe(self, rgb, ClassPrior::of(snapshot, aspect))
     }
 }

@@ -437,7 +437,11 @@ fn fill_all(
         };
         let frames: Vec<Frame<'_>> = frames
             .iter()
-            .map(|source| Frame { guide: &source.shadow.guide, rgba: &source.rgba })
+            .map(|source| Frame {
+                guide: &source.shadow.guide,
+                rgba: &source.rgba,
+                clean: &source.shadow.clean,
+            })
             .collect();
         (row, present(&display, &frames))
     };

@@ -1,0 +1,114 @@
+//! A frame's colours without the mixtures that its edges made.
+//!
+//! A pixel through which an edge passes shows both sides of it, but the guide says which one it stands for. Its colour is taken
+//! from neighbours of the same surface instead, those without an edge in them first: a joint bilateral filter (Petschnig et al. 2004)
+//! of source pixels, once a frame, so that each display pixel needs to ask four of them only.
+//!
+//! A picture may show more than the guide has: leaves and capitals stick out of their colliders. Where a pixel's colour has more of
+//! the surface beside it than an edge could have mixed in, it is the picture that is right, and it stays.
+
+use glam::{Vec2, Vec3};
+
+use super::guide::{FrameGuide, PURE, SKY_OBJECT, is_same_depth, unpack_normal};
+
+/// Neighbours up to so many pixels away.
+const REACH: isize = 2;
+/// How much the colour of a pixel counts through which an edge may pass.
+const EDGE_TRUST: f32 = 0.01;
+/// A pixel whose centre shows one surface has at most about half of another one in its mixture. From the first share on
+/// it begins to be taken for what it shows, from the second on wholly.
+const MIXTURE: [f32; 2] = [0.75, 0.95];
+/// Surfaces whose colours are closer cannot be told apart; 8-bit steps.
+const CONTRAST: f32 = 12.0;
+/// Of the weight by distance, pixels.
+const SIGMA: f32 = 0.8;
+
+/// `rgba` (sRGB, 4 bytes a pixel) with colours of one surface each.
+///
+/// # Panics
+/// `rgba` has another size than the guide.
+pub fn clean(guide: &FrameGuide, rgba: &[u8]) -> Vec<u8> {
+    let mut cleaned = rgba.to_vec();
+    let rays = rays(guide);
+    for y in 0..guide.height {
+        for x in 0..guide.width {
+            let pixel = y * guide.width + x;
+            if guide.texels[pixel][1] & PURE == 0 {
+                let rgb = one_surface(guide, &rays, rgba, x, y);
+                for (byte, value) in cleaned[4 * pixel..].iter_mut().zip(rgb.to_array()) {
+                    *byte = (value + 0.5) as u8;
+                }
+            }
+        }
+    }
+    cleaned
+}
+
+/// Slopes of the first column's and row's rays, and their steps from pixel to pixel.
+fn rays(guide: &FrameGuide) -> (Vec2, Vec2) {
+    let (scale, middle) = guide.place_from_slope();
+    (-middle / scale, Vec2::ONE / scale)
+}
+
+fn one_surface(
+    guide: &FrameGuide,
+    (first, step): &(Vec2, Vec2),
+    rgba: &[u8],
+    x: usize,
+    y: usize,
+) -> Vec3 {
+    let [depth_word, word] = guide.texels[y * guide.width + x];
+    let (inverse_depth, object) = (f32::from_bits(depth_word), word & 0xFFFF);
+    let normal = unpack_normal(word);
+    let ray = |x: usize, y: usize| (*first + *step * Vec2::new(x as f32, y as f32)).extend(-1.0);
+    // On the plane the inverse depth of a ray is proportional to its part along the normal.
+    let per_ray = inverse_depth / normal.dot(ray(x, y)).min(-1e-4);
+    let (mut sum, mut weight) = (Vec3::ZERO, 0.0);
+    let (mut beside, mut beside_weight) = (Vec3::ZERO, 0.0);
+    for dy in -REACH..=REACH {
+        for dx in -REACH..=REACH {
+            let (Some(x), Some(y)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else {
+                continue;
+            };
+            if x >= guide.width || y >= guide.height {
+                continue;
+            }
+            let at = y * guide.width + x;
+            let [other_depth, other] = guide.texels[at];
+            let other_depth = f32::from_bits(other_depth);
+            let on_plane = per_ray * normal.dot(ray(x, y));
+            let mut trusted = (-0.5 * (dx * dx + dy * dy) as f32 / (SIGMA * SIGMA)).exp();
+            if other & PURE == 0 {
+                trusted *= EDGE_TRUST;
+            }
+            let rgb = rgb_of(rgba, at);
+            if other & 0xFFFF != object || !is_same_depth(on_plane, inverse_depth, other_depth) {
+                beside += trusted * rgb;
+                beside_weight += trusted;
+                continue;
+            }
+            if object != SKY_OBJECT {
+                trusted *= unpack_normal(other).dot(normal).max(0.0).powi(4) + 0.01;
+            }
+            sum += trusted * rgb;
+            weight += trusted;
+        }
+    }
+    let own = rgb_of(rgba, y * guide.width + x);
+    // A rounded pixel may lie off its own plane.
+    if weight <= 0.0 {
+        return own;
+    }
+    let mean = sum / weight;
+    let towards = beside / beside_weight.max(1e-9) - mean;
+    if beside_weight <= 0.0 || towards.length() < CONTRAST {
+        return mean;
+    }
+    let share = (own - mean).dot(towards) / towards.length_squared();
+    let [from, to] = MIXTURE;
+    mean.lerp(own, ((share - from) / (to - from)).clamp(0.0, 1.0))
+}
+
+fn rgb_of(rgba: &[u8], pixel: usize) -> Vec3 {
+    Vec3::from_array([0, 1, 2].map(|channel| f32::from(rgba[4 * pixel + channel])))
+}
