@@ -1,10 +1,10 @@
 //! What of a fault can be seen.
 
 use reverie_kernels::raster::{Primitive, SKY, Scene, ShadowMaps, raster};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Fault;
-use crate::expected::ShadowSnapshot;
+use super::{Fault, FaultClass};
+use crate::expected::{PixelRect, ShadowSnapshot};
 
 /// Which body each pixel shows.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,7 +51,7 @@ impl Sight {
 }
 
 /// What is wrong with one picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Label {
     /// Of the picture.
     pub tick: u64,
@@ -61,6 +61,8 @@ pub struct Label {
     pub drawn_px: usize,
     /// Pixels that show another body than they should, or the body in another material.
     pub changed_px: usize,
+    /// Around them.
+    pub rect: PixelRect,
 }
 
 impl Fault {
@@ -71,23 +73,22 @@ impl Fault {
         }
         let expected = Sight::draw(truth, width, height);
         let drawn = Sight::draw(&self.drawn(truth), width, height);
-        let twin = self.twin_id();
-        let shows = |id: Option<u64>| id == Some(twin) || id == Some(self.body);
-        let drawn_px = match self.class {
-            super::FaultClass::Duplicate => drawn.pixels(twin),
-            _ => drawn.pixels(self.body),
-        };
-        let changed_px = match self.class {
-            super::FaultClass::Material => drawn_px,
-            _ => expected.body.iter().zip(&drawn.body).filter(|(a, b)| a != b).count(),
-        };
-        debug_assert!(drawn_px <= drawn.body.iter().filter(|id| shows(**id)).count());
-        let label = Label {
+        let twice = self.class == FaultClass::Duplicate;
+        let shown = if twice { self.twin_id() } else { self.body };
+        let mut label = Label {
             tick: truth.tick,
             expected_px: expected.pixels(self.body),
-            drawn_px,
-            changed_px,
+            drawn_px: drawn.pixels(shown),
+            changed_px: 0,
+            rect: PixelRect::empty(),
         };
-        (changed_px > 0).then_some(label)
+        for (pixel, (right, wrong)) in expected.body.iter().zip(&drawn.body).enumerate() {
+            let redressed = self.class == FaultClass::Material && *wrong == Some(self.body);
+            if right != wrong || redressed {
+                label.changed_px += 1;
+                label.rect.include(pixel % width, pixel / width);
+            }
+        }
+        (label.changed_px > 0).then_some(label)
     }
 }

@@ -283,14 +283,14 @@ fn loss(
     let (count, w, h) = (batch.len() as i64, i64::from(size.0), i64::from(size.1));
     let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
     let stack = |of: fn(&Augmented) -> &[f32], shape: &[i64]| -> Result<Tensor, TrainError> {
-        let values: Vec<f32> = batch.iter().flat_map(|s| of(s).iter().copied()).collect();
+        let values = batch.iter().map(of).collect::<Vec<_>>().concat();
         Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_device(device)?)
     };
     let rgb = stack(|s| &s.rgb, &[count, h, w, 3])?.f_permute([0, 3, 1, 2])?.f_to_kind(kind)?;
     let allowed = stack(|s| &s.allowed, &[count, CLASSES as i64])?;
     let weight = stack(|s| &s.weight, &[-1])?;
     let depth_ln = stack(|s| &s.depth_ln, &[-1])?;
-    let class: Vec<i64> = batch.iter().flat_map(|s| s.class.iter().copied()).collect();
+    let class = batch.iter().map(|s| s.class.as_slice()).collect::<Vec<_>>().concat();
     let class = Tensor::f_from_slice(&class)?.f_to_device(device)?;
 
     let seen = net.forward(&rgb, &allowed)?;
