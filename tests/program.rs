@@ -11,6 +11,8 @@ mod bad_models;
 mod eval;
 #[path = "program/golden.rs"]
 mod golden;
+#[path = "program/guard.rs"]
+mod guard;
 #[path = "program/play.rs"]
 mod play;
 #[path = "program/record.rs"]

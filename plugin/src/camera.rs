@@ -9,6 +9,7 @@ use bevy::prelude::*;
 use reverie_runtime::model::{LoadOptions, ModelError, ShadowPaint, WorldModel, load_model};
 use reverie_runtime::style::StyleWeights;
 
+use crate::guard::{GuardNotes, GuardSettings};
 use crate::memory::NeuralMemory;
 
 /// Pixels of shadow paint where no model sets the size.
@@ -23,7 +24,7 @@ const OVERSCAN: f32 = 1.15;
 /// there, and whenever [`Self::enabled`] is off, the ordinary render pass is on screen; removing the component
 /// gives it back for good.
 #[derive(Component, Debug, Clone)]
-#[require(Camera3d, NeuralMemory)]
+#[require(Camera3d, NeuralMemory, GuardNotes)]
 pub struct NeuralCamera {
     /// Who paints.
     pub model: NeuralModel,
@@ -53,6 +54,8 @@ pub struct NeuralCamera {
     pub anticipate: bool,
     /// Who waits for whom.
     pub pace: NeuralPace,
+    /// What the physics guard may do about pictures that the physics denies.
+    pub guard: GuardSettings,
 }
 
 impl NeuralCamera {
@@ -84,6 +87,7 @@ impl Default for NeuralCamera {
             overscan: OVERSCAN,
             anticipate: true,
             pace: NeuralPace::Free,
+            guard: GuardSettings::OFF,
         }
     }
 }

@@ -17,7 +17,7 @@ pub const MODEL_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/f
 pub const DISPLAY_FPS: DiagnosticPath = DiagnosticPath::const_new("reverie/display/fps");
 /// From a request's making to its taking.
 pub const WAIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/wait_ms");
-/// Pre-checks of the request.
+/// Pre-checks of the request; observing and judging the picture.
 pub const GUARD_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/guard_ms");
 /// Shadow raster, sun visibility and paint.
 pub const RASTER_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/raster_ms");
@@ -27,6 +27,8 @@ pub const CONDITION_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/mode
 pub const DENOISE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/denoise_ms");
 /// From the network's values to bytes.
 pub const DECODE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/decode_ms");
+/// Correcting a picture that the guard rejects.
+pub const CORRECT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/correct_ms");
 /// What is kept for later frames.
 pub const COMMIT_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/model/commit_ms");
 /// From the player's input to the finished picture that shows it.
@@ -36,6 +38,15 @@ pub const INPUT_TO_FRAME_MS: DiagnosticPath =
 pub const FALLBACK_FRAMES: DiagnosticPath = DiagnosticPath::const_new("reverie/fallback_frames");
 /// Requests that the model refused since the start.
 pub const REFUSED_REQUESTS: DiagnosticPath = DiagnosticPath::const_new("reverie/refused_requests");
+
+/// Pictures that the guard judged since the start.
+pub const GUARD_JUDGED: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/judged");
+/// Pictures that it rejected since the start.
+pub const GUARD_REJECTS: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/rejects");
+/// Pictures that it corrected since the start.
+pub const GUARD_CORRECTED: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/corrected");
+/// Pictures that could not be judged since the start.
+pub const GUARD_BLIND: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/blind");
 
 /// Taken by the memory of surfaces, megabytes.
 pub const MEMORY_MB: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/mb");
@@ -47,8 +58,8 @@ pub const MEMORY_READ_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/me
 pub const MEMORY_WRITE_MS: DiagnosticPath = DiagnosticPath::const_new("reverie/memory/write_ms");
 
 /// Paths of [`StageTimes::stages`], in its order.
-pub const STAGES: [DiagnosticPath; 7] =
-    [WAIT_MS, GUARD_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, DECODE_MS, COMMIT_MS];
+pub const STAGES: [DiagnosticPath; 8] =
+    [WAIT_MS, GUARD_MS, RASTER_MS, CONDITION_MS, DENOISE_MS, DECODE_MS, CORRECT_MS, COMMIT_MS];
 
 /// Registers and feeds all paths.
 pub(crate) struct DiagnosticsPlugin;
@@ -61,6 +72,9 @@ impl Plugin for DiagnosticsPlugin {
             app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
         }
         app.register_diagnostic(Diagnostic::new(MEMORY_MB).with_suffix(" MB"));
+        for path in [GUARD_JUDGED, GUARD_REJECTS, GUARD_CORRECTED, GUARD_BLIND] {
+            app.register_diagnostic(Diagnostic::new(path));
+        }
         for path in [MODEL_FPS, DISPLAY_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS, MEMORY_HIT_RATE] {
             app.register_diagnostic(Diagnostic::new(path));
         }
@@ -84,6 +98,15 @@ pub(crate) fn measure(
         |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
     diagnostics.add_measurement(&FALLBACK_FRAMES, || dream.status().fallback_frames as f64);
     diagnostics.add_measurement(&REFUSED_REQUESTS, || dream.status().refused as f64);
+    let guard = &dream.status().guard;
+    for (path, count) in [
+        (GUARD_JUDGED, guard.judged),
+        (GUARD_REJECTS, guard.rejects),
+        (GUARD_CORRECTED, guard.levels[1..].iter().sum()),
+        (GUARD_BLIND, guard.blind),
+    ] {
+        diagnostics.add_measurement(&path, || count as f64);
+    }
     if last.is_some_and(|(serial, _)| serial == picture.serial) {
         return;
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use reverie_guard::{ShadowSnapshot, check_request};
+use reverie_runtime::correct::{GuardNote, GuardOrders};
 use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
@@ -59,6 +60,8 @@ pub struct Dream {
     shown: Option<SourceMarks>,
     /// As last read, once a frame.
     status: DreamStatus,
+    /// As the guard was told last.
+    orders: GuardOrders,
     reported: Reported,
 }
 
@@ -103,6 +106,7 @@ impl Dream {
             asked: VecDeque::new(),
             shown: None,
             status: DreamStatus::default(),
+            orders: GuardOrders::default(),
             reported: Reported::default(),
         })
     }
@@ -110,6 +114,22 @@ impl Dream {
     /// What the thread is doing: model, state, counts.
     pub fn status(&self) -> &DreamStatus {
         &self.status
+    }
+
+    /// What the guard may do.
+    pub(crate) fn orders(&self) -> &GuardOrders {
+        &self.orders
+    }
+
+    /// Changes what the guard may do.
+    pub(crate) fn set_orders(&mut self, orders: GuardOrders) {
+        self.handle.set_guard(orders.clone());
+        self.orders = orders;
+    }
+
+    /// What the guard did since the last call.
+    pub(crate) fn guard_notes(&self) -> impl Iterator<Item = GuardNote> {
+        self.handle.guard_notes()
     }
 
     /// Instants of the picture that was taken last.

@@ -26,6 +26,7 @@
 //! | [`shadow`] | from Rapier to plain data: what the model is told |
 //! | [`action`] | what the player wants, free of devices; bindings, scripts |
 //! | [`dream`] | states out to the dream thread, pictures in |
+//! | [`guard`] | pictures that the physics denies: settings, verdicts, outlines |
 //! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`level`] | levels from files and sketches, and the least change between them |
 //! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
@@ -44,6 +45,7 @@ pub mod camera;
 pub mod diagnostics;
 pub mod dream;
 mod gbuffer;
+pub mod guard;
 pub mod latency;
 pub mod level;
 pub mod material;
@@ -62,7 +64,7 @@ pub mod view;
 use bevy::app::PluginGroupBuilder;
 use bevy::camera::CameraUpdateSystems;
 use bevy::prelude::*;
-pub use {reverie_guard as guard, reverie_runtime as runtime};
+pub use {reverie_guard as physics_guard, reverie_runtime as runtime};
 
 /// What most games need.
 pub mod prelude {
@@ -74,6 +76,7 @@ pub mod prelude {
         CameraCut, NeuralCamera, NeuralFilter, NeuralMode, NeuralModel, NeuralPace,
     };
     pub use crate::dream::{Dream, NeuralPicture};
+    pub use crate::guard::{GuardMode, GuardOverlay, GuardSettings, GuardVerdict, Unguarded};
     pub use crate::level::{Level, LevelFile, LevelPlugin, LevelRoot};
     pub use crate::material::NeuralMaterial;
     pub use crate::memory::{
@@ -113,12 +116,14 @@ impl Plugin for NeuralCameraPlugin {
             .init_resource::<toggle::SideBySide>()
             .init_resource::<memory::MemoryJobs>()
             .init_resource::<memory::MemoryOverlay>()
+            .init_resource::<guard::GuardOverlay>()
+            .add_message::<guard::GuardVerdict>()
             .add_message::<camera::CameraCut>()
             .add_message::<memory::ForgetSurface>()
             .add_message::<memory::SaveMemory>()
             .add_message::<memory::LoadMemory>()
             .add_message::<memory::MemoryFileDone>()
-            .add_systems(Update, (toggle::read_keys, memory::switch_overlay))
+            .add_systems(Update, (toggle::read_keys, memory::switch_overlay, guard::switch_overlay))
             .add_systems(FixedLast, dream::tally_action)
             .add_systems(
                 PostUpdate,
@@ -132,7 +137,9 @@ impl Plugin for NeuralCameraPlugin {
                         camera::cut,
                         (memory::forget, memory::files),
                         dream::start_dreams,
+                        guard::order,
                         dream::exchange,
+                        guard::report,
                         memory::paint_overlay,
                         view::choose_pass,
                         latency::end_requests,

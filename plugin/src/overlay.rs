@@ -14,6 +14,7 @@ use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 use crate::camera::NeuralCamera;
 use crate::diagnostics::{DISPLAY_FPS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS};
 use crate::dream::Dream;
+use crate::guard::{self, GuardMode};
 use crate::latency::{
     DISPLAY_MISSES, INPUT_TO_PRESENT_MS, POSE_AGE_MS, SOURCE_AGE_MS, SOURCE_MISSES,
 };
@@ -29,10 +30,11 @@ pub(crate) struct OverlayPlugin;
 
 impl Plugin for OverlayPlugin {
     fn build(&self, app: &mut App) {
-        app.add_systems(Startup, spawn).add_systems(
+        app.add_systems(Startup, (spawn, guard::spawn)).add_systems(
             Update,
             (
                 switch,
+                guard::draw,
                 (write, graph::write_stages).run_if(on_timer(Duration::from_millis(250))),
                 graph::draw.run_if(on_timer(Duration::from_millis(100))),
             )
@@ -155,6 +157,11 @@ fn describe(
         value(&MEMORY_READ_MS),
         value(&MEMORY_WRITE_MS)
     );
+    if camera.guard.mode != GuardMode::Off {
+        let stats = dream.map(|dream| dream.status().guard.clone()).unwrap_or_default();
+        let mode = if camera.guard.mode == GuardMode::Observe { "observes" } else { "corrects" };
+        let _ = writeln!(text, "guard {mode}: {} of {} rejected (F7)", stats.rejects, stats.judged);
+    }
     let fallback = dream.map_or(0, |dream| dream.status().fallback_frames);
     let _ = write!(text, "style {}, fallback frames {fallback}", style_text(&camera.style));
     text

@@ -52,7 +52,8 @@ fn plot_dream(
         }
     }
     *last = Some((picture.serial, frame.finished_at));
-    profile_plot!("guard rejects", dream.status().refused as f64);
+    profile_plot!("refused requests", dream.status().refused as f64);
+    profile_plot!("guard rejects", dream.status().guard.rejects as f64);
     profile_plot!("fallback frames", dream.status().fallback_frames as f64);
 }
 

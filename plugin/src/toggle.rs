@@ -17,6 +17,8 @@ pub struct NeuralKeys {
     pub side_by_side: Option<KeyCode>,
     /// What the memory knows, see [`MemoryOverlay`](crate::memory::MemoryOverlay).
     pub memory: Option<KeyCode>,
+    /// What the guard finds, see [`GuardOverlay`](crate::guard::GuardOverlay).
+    pub guard: Option<KeyCode>,
 }
 
 impl Default for NeuralKeys {
@@ -26,6 +28,7 @@ impl Default for NeuralKeys {
             hud: Some(KeyCode::F3),
             side_by_side: Some(KeyCode::F4),
             memory: Some(KeyCode::F6),
+            guard: Some(KeyCode::F7),
         }
     }
 }

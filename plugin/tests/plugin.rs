@@ -8,6 +8,8 @@ mod bridge;
 mod display;
 #[path = "plugin_tests/fake.rs"]
 mod fake;
+#[path = "plugin_tests/guard.rs"]
+mod guard;
 #[path = "plugin_tests/level.rs"]
 mod level;
 #[path = "plugin_tests/memory.rs"]

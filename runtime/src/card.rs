@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reverie_guard::Thresholds;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -76,6 +77,27 @@ pub struct Provenance {
     pub commit: String,
 }
 
+/// The network that looks at the model's pictures for the guard, and how well it sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObserverCard {
+    /// File name of its weights, in the card's folder.
+    pub weights: String,
+    /// Of that file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Of each level, from the finest to the coarsest.
+    pub channels: Vec<i64>,
+    /// Residual blocks of each level.
+    pub blocks: Vec<i64>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// Figures of its evaluation by name.
+    pub scores: BTreeMap<String, f64>,
+    /// What the guard decides by, calibrated for this observer; its starting values if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
+}
+
 /// The content of a `*.world.ron` file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +128,9 @@ pub struct ModelCard {
     pub provenance: Provenance,
     /// Figures of its evaluation by name.
     pub scores: BTreeMap<String, f64>,
+    /// The guard's eye, if one was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observer: Option<ObserverCard>,
 }
 
 /// Why a model card cannot be used or written.
@@ -214,14 +239,26 @@ impl ModelCard {
         if self.version != CARD_VERSION {
             return Some(("version", format!("is {}, not {CARD_VERSION}", self.version)));
         }
-        if !is_plain_file_name(&self.weights) {
-            let reason = "is not the plain name of a .safetensors file beside the card";
-            return Some(("weights", format!("= {:?} {reason}", self.weights)));
-        }
-        if self.sha256.len() != 64
-            || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        let observer = self.observer.as_ref();
+        for (field, name) in
+            [("weights", Some(&self.weights)), ("observer.weights", observer.map(|o| &o.weights))]
         {
-            return Some(("sha256", "is not 64 lower-case hexadecimal digits".to_owned()));
+            if let Some(name) = name.filter(|name| !is_plain_file_name(name)) {
+                let reason = "is not the plain name of a .safetensors file beside the card";
+                return Some((field, format!("= {name:?} {reason}")));
+            }
+        }
+        for (field, sha256) in
+            [("sha256", Some(&self.sha256)), ("observer.sha256", observer.map(|o| &o.sha256))]
+        {
+            if sha256.is_some_and(|sha256| !is_sha256(sha256)) {
+                return Some((field, "is not 64 lower-case hexadecimal digits".to_owned()));
+            }
+        }
+        let thresholds = observer.and_then(|observer| observer.thresholds.as_ref());
+        if thresholds.is_some_and(|thresholds| !thresholds.is_sane()) {
+            let reason = "have a number that is negative, huge, or none at all";
+            return Some(("observer.thresholds", reason.to_owned()));
         }
         for (field, side) in [("architecture.width", a.width), ("architecture.height", a.height)] {
             if !(1..=MAX_SIDE).contains(&side) {
@@ -268,6 +305,10 @@ impl ModelCard {
     }
 }
 
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// No folder, no drive, nothing hidden: the card cannot point outside its own folder on any system.
 fn is_plain_file_name(name: &str) -> bool {
     name.len() > ".safetensors".len()
@@ -303,6 +344,15 @@ pub(crate) mod tests {
             sampler: Sampler { steps: 2, default_condition_strength: 0.5, context_noise: 0.0 },
             provenance: Provenance { recipe: "(\n  steps: 1,\n)".to_owned(), ..Default::default() },
             scores: BTreeMap::from([("psnr_db".to_owned(), 28.5)]),
+            observer: Some(ObserverCard {
+                weights: "test.observer.safetensors".to_owned(),
+                sha256: "fedcba9876543210".repeat(4),
+                channels: vec![8, 16, 24],
+                blocks: vec![1, 1, 1],
+                provenance: Provenance::default(),
+                scores: BTreeMap::from([("class_accuracy".to_owned(), 0.9)]),
+                thresholds: Some(Thresholds::default()),
+            }),
         }
     }
 
@@ -353,6 +403,9 @@ pub(crate) mod tests {
             ("default_condition_strength: 0.5", "default_condition_strength: NaN", "strength"),
             ("0123456789abcdef", "XYZ3456789abcdef", "sha256"),
             ("test.safetensors", "../secret.safetensors", "weights"),
+            ("test.observer.safetensors", "../secret.safetensors", "observer.weights"),
+            ("fedcba9876543210", "XYZ", "observer.sha256"),
+            ("teleport_m: 0.25", "teleport_m: -1.0", "observer.thresholds"),
         ] {
             assert!(text.contains(from), "{from} in {text}");
             std::fs::write(&path, text.replacen(from, to, 1)).unwrap();

@@ -17,7 +17,7 @@ use crate::view::ShadowView;
 pub struct StageTimes {
     /// Waiting in the channel, from the request's making to its taking.
     pub wait_ms: f32,
-    /// Pre-checks of the request.
+    /// Pre-checks of the request; observing and judging the picture.
     pub guard_ms: f32,
     /// Shadow raster, sun visibility, paint.
     pub raster_ms: f32,
@@ -29,11 +29,13 @@ pub struct StageTimes {
     pub decode_ms: f32,
     /// Exemplar write, choice of keyframes.
     pub commit_ms: f32,
+    /// Correcting a picture that the guard rejects.
+    pub correct_ms: f32,
 }
 
 impl StageTimes {
     /// Name and value of every stage, in order of time.
-    pub fn stages(&self) -> [(&'static str, f32); 7] {
+    pub fn stages(&self) -> [(&'static str, f32); 8] {
         [
             ("wait", self.wait_ms),
             ("guard", self.guard_ms),
@@ -41,6 +43,7 @@ impl StageTimes {
             ("condition", self.condition_ms),
             ("denoise", self.denoise_ms),
             ("decode", self.decode_ms),
+            ("correct", self.correct_ms),
             ("commit", self.commit_ms),
         ]
     }

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`request`], [`frame`], [`style`], [`material`] | the types that cross into and out of the dream thread |
 //! | [`dream`] | the thread, its channels, its fallback |
+//! | [`correct`] | the guard at work: pictures judged before they count, and corrected |
 //! | [`model`] | the [`WorldModel`](model::WorldModel) trait, shadow paint, model S |
 //! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
 //! | [`tones`] | the model's own colours, for paint on the display |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
+//! | `observer` | the guard's eye: from a picture's colours to material and depth |
 //! | [`profile`], [`quantiles`] | Tracy, if it is built in; figures of a stream of durations |
 //! | [`data`], `train`, [`eval`] | episodes, the trainer, the measurements |
 //!
@@ -18,6 +20,7 @@
 
 pub mod card;
 pub mod condition;
+pub mod correct;
 pub mod data;
 pub mod dream;
 pub mod eval;
@@ -39,6 +42,8 @@ pub mod weights;
 
 #[cfg(feature = "tch")]
 pub mod device;
+#[cfg(feature = "tch")]
+pub mod observer;
 #[cfg(feature = "tch")]
 pub mod sampler;
 #[cfg(feature = "tch")]

@@ -4,15 +4,11 @@
 
 use glam::Vec3;
 use reverie_guard::CameraPose;
+pub use reverie_guard::colour::srgb_to_linear;
 use reverie_kernels::raster::{SKY, ShadowMaps, ray};
 
 use crate::scene::ShadowScene;
 use crate::style::PaintLight;
-
-/// sRGB electro-optical transfer function (IEC 61966-2-1), 0 to 1.
-pub fn srgb_to_linear(v: f32) -> f32 {
-    if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-}
 
 /// Inverse of [`srgb_to_linear`]; clamps to 0 to 1.
 pub fn linear_to_srgb(v: f32) -> f32 {

@@ -4,9 +4,12 @@ use std::error::Error;
 use std::path::Path;
 
 use clap::Subcommand;
+use reverie_guard::FaultClass;
 
 pub mod doctor;
 pub mod eval;
+pub mod guard;
+mod misdraw;
 mod motion;
 pub mod play;
 pub mod record;
@@ -26,6 +29,8 @@ pub enum Command {
     Eval(eval::EvalArgs),
     /// Trains a world model, or resumes, from a RON recipe.
     Train(train::TrainArgs),
+    /// Calibrates and measures what tells right pictures from wrong ones.
+    Guard(guard::GuardArgs),
     /// Says what this machine has, what is missing, and how to get it.
     Doctor(doctor::DoctorArgs),
 }
@@ -42,6 +47,7 @@ impl Command {
             Self::Sketch(args) => args.run(),
             Self::Eval(args) => args.run(),
             Self::Train(args) => args.run(),
+            Self::Guard(args) => args.run(),
             Self::Doctor(args) => args.run(),
         }
     }
@@ -56,6 +62,12 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
             "`{text}` is no size; write it as WIDTHxHEIGHT, each 16 to 4096, such as 128x72"
         )),
     }
+}
+
+/// The fault of this name.
+fn fault_class(name: &str) -> Result<FaultClass, String> {
+    let all = FaultClass::ALL.map(FaultClass::name).join(", ");
+    FaultClass::named(name).ok_or_else(|| format!("there is no fault `{name}`; choose among {all}"))
 }
 
 /// Writes figures for other programs.

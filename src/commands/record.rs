@@ -13,18 +13,20 @@ use bevy::prelude::{Msaa, Projection, With};
 use bevy_reverie::action::PlayerAction;
 use bevy_reverie::level::{Level, LevelSource, SourceError};
 use bevy_reverie::recorder::{
-    EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderPlugin, RecorderStart, headless,
-    prepare_to_step,
+    EpisodeDone, EpisodeStart, RecordCamera, Recorder, RecorderError, RecorderPlugin,
+    RecorderStart, headless, prepare_to_step,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use reverie_guard::FaultClass;
 use reverie_runtime::data::{list_episodes, sheet::episodes_sheet};
 use reverie_runtime::eval::display::RECORD_MARGIN;
 use reverie_runtime::files::write_png;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 use serde_json::json;
 
+use super::misdraw::Misdrawer;
 use super::motion::Motion;
 use crate::courtyard::{
     CourtyardCamera, CourtyardPlugin, CourtyardStyle, PhysicsHash, enter_level, new_courtyard,
@@ -59,6 +61,11 @@ pub struct RecordArgs {
     /// seed, 20 frames a second, seen 1.25 times as wide as the display will be. Give `--size 800x450`.
     #[arg(long)]
     display: bool,
+    /// Pictures that show a fault on purpose, for `reverie guard bench`; the recorded states stay true. Classes in turn, one
+    /// an episode: erase, duplicate, intrude, lift, freeze, scale, jitter, material, open_wall, walk_through, teleport,
+    /// drift; all if none is named.
+    #[arg(long, value_delimiter = ',', num_args = 0.., value_name = "LIST", conflicts_with = "display")]
+    faults: Option<Vec<String>>,
     /// One style for all, instead of blends: noon, dusk, night, fog or snow.
     #[arg(long)]
     style: Option<String>,
@@ -103,11 +110,16 @@ impl RecordArgs {
         std::fs::create_dir_all(&self.out).map_err(|e| {
             format!("cannot create {}: {e}; choose another --out", self.out.display())
         })?;
+        let classes = self.fault_classes()?;
         let motions: Vec<Option<Motion>> =
             if self.display { Motion::ALL.map(Some).to_vec() } else { vec![None] };
+        let fault = |seed: u64| classes.get((seed % classes.len().max(1) as u64) as usize).copied();
         let all: Vec<Take> = (self.seed..end)
             .filter(|seed| seed % self.parts == self.part % self.parts)
-            .flat_map(|seed| motions.iter().map(move |motion| Take { seed, motion: *motion }))
+            .flat_map(|seed| {
+                let fault = fault(seed);
+                motions.iter().map(move |motion| Take { seed, motion: *motion, fault })
+            })
             .collect();
         let wanted: Vec<Take> =
             all.iter().copied().filter(|take| !self.out.join(take.name()).is_dir()).collect();
@@ -183,17 +195,33 @@ impl RecordArgs {
                     level.map_or("courtyard", |level| level.name.as_str())
                 ),
             })?;
+            let mut misdrawer = take.fault.map(|class| Misdrawer::new(class, seed, self.size));
             for frame in 0..self.frames {
                 plan.apply(&mut app, frame as f32 / self.frames as f32);
                 if let Some(motion) = take.motion {
                     app.insert_resource(motion.action(frame));
                     motion.stage(app.world_mut(), frame);
                 }
+                if let Some(misdrawer) = &mut misdrawer {
+                    misdrawer.stage(app.world_mut(), frame);
+                }
                 self.update(&mut app)?;
+                if let Some(misdrawer) = &mut misdrawer {
+                    misdrawer.look(app.world_mut(), frame)?;
+                }
                 bar.inc(1);
             }
             let hash = app.world().resource::<PhysicsHash>().value;
-            app.world_mut().resource_mut::<Recorder>().end(Some(hash));
+            let nothing_fit = misdrawer.is_some_and(|m| !m.finish(app.world_mut()));
+            let mut recorder = app.world_mut().resource_mut::<Recorder>();
+            if nothing_fit {
+                recorder.discard();
+                bar.suspend(|| {
+                    println!("{}: no body was fit for the fault, not kept", take.name())
+                });
+            } else {
+                recorder.end(Some(hash));
+            }
             if bar.is_hidden() && (index + 1).is_multiple_of(20) {
                 let done = (index + 1) as f64 * f64::from(self.frames);
                 let speed = done / start.elapsed().as_secs_f64();
@@ -239,9 +267,20 @@ impl RecordArgs {
     fn update(&self, app: &mut App) -> Result<(), Box<dyn Error>> {
         app.update();
         for done in app.world_mut().resource_mut::<Messages<EpisodeDone>>().drain() {
-            done.result.map_err(|e| format!("episode {}: {e}", done.name))?;
+            if !matches!(done.result, Err(RecorderError::Discarded)) {
+                done.result.map_err(|e| format!("episode {}: {e}", done.name))?;
+            }
         }
         Ok(())
+    }
+
+    /// Of `--faults`; none without it, all where none is named.
+    fn fault_classes(&self) -> Result<Vec<FaultClass>, String> {
+        let Some(names) = &self.faults else { return Ok(Vec::new()) };
+        if names.is_empty() {
+            return Ok(FaultClass::ALL.to_vec());
+        }
+        names.iter().map(|name| super::fault_class(name)).collect()
     }
 
     fn contact_sheet(&self) -> Result<PathBuf, Box<dyn Error>> {
@@ -260,14 +299,18 @@ struct Take {
     seed: u64,
     /// A bot plays if there is none.
     motion: Option<Motion>,
+    /// What the pictures show wrong.
+    fault: Option<FaultClass>,
 }
 
 impl Take {
     fn name(&self) -> String {
-        match self.motion {
-            Some(motion) => format!("{}_{:07}", motion.name(), self.seed),
-            None => format!("courtyard_{:07}", self.seed),
-        }
+        let what = match (self.motion, self.fault) {
+            (Some(motion), _) => motion.name(),
+            (None, Some(fault)) => fault.name(),
+            (None, None) => "courtyard",
+        };
+        format!("{what}_{:07}", self.seed)
     }
 }
 

@@ -1,20 +1,34 @@
-//! `reverie train`: from episodes to a model, resumable.
+//! `reverie train`: from episodes to a model, or to a model's observer, resumable.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reverie_runtime::eval::plot::{LinePlot, Series};
+use reverie_runtime::observer::recipe::ObserverRecipe;
+use reverie_runtime::observer::train::train_observer;
 use reverie_runtime::train::{Progress, Recipe, train};
 use serde_json::json;
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Stage {
+    /// The world model.
+    Model,
+    /// The guard's eye, for the pictures of a world model that is there already.
+    Observer,
+}
 
 /// Arguments of `reverie train`.
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     /// Recipe, a RON file; its fields are listed in docs/TRAINING.md.
     recipe: PathBuf,
+    /// What is trained, and what the recipe is for.
+    #[arg(long, value_enum, default_value = "model")]
+    stage: Stage,
     /// Instead of the recipe's device: cpu, cuda or mps.
     #[arg(long)]
     device: Option<String>,
@@ -35,48 +49,92 @@ impl TrainArgs {
     /// # Errors
     /// One line for the user.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        let mut recipe = Recipe::load(&self.recipe)?;
-        recipe.device = self.device.unwrap_or(recipe.device);
-        recipe.minutes = self.minutes.unwrap_or(recipe.minutes);
-        recipe.out = self.out.unwrap_or(recipe.out);
         let stop = Arc::new(AtomicBool::new(false));
         let on_signal = stop.clone();
-        ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed))?;
+        match self.stage {
+            Stage::Model => {
+                let mut recipe = Recipe::load(&self.recipe)?;
+                self.put_into(&mut recipe.device, &mut recipe.minutes, &mut recipe.out);
+                ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed))?;
+                let command = format!("reverie train {}", self.recipe.display());
+                let mut watch =
+                    Watch::new(&recipe.name, &recipe.device, recipe.minutes, &recipe.out)?;
+                let card = train(&recipe, &command, &stop, |progress| watch.see(progress))?;
+                watch.finish(&card, self.json.as_deref())
+            }
+            Stage::Observer => {
+                let mut recipe = ObserverRecipe::load(&self.recipe)?;
+                self.put_into(&mut recipe.device, &mut recipe.minutes, &mut recipe.out);
+                ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed))?;
+                let command = format!("reverie train --stage observer {}", self.recipe.display());
+                let mut watch =
+                    Watch::new("observer", &recipe.device, recipe.minutes, &recipe.out)?;
+                let bar = watch.bar.clone();
+                let mut scoring = |what: &str, share: f64| {
+                    bar.set_message(format!("scoring {what}, {:.0} %", 100.0 * share));
+                };
+                let report = |progress: &Progress| watch.see(progress);
+                let card = train_observer(&recipe, &command, &stop, report, &mut scoring)?;
+                watch.finish(&card, self.json.as_deref())
+            }
+        }
+    }
+
+    /// What the command line says in place of the recipe.
+    fn put_into(&self, device: &mut String, minutes: &mut f64, out: &mut PathBuf) {
+        if let Some(wanted) = &self.device {
+            device.clone_from(wanted);
+        }
+        *minutes = self.minutes.unwrap_or(*minutes);
+        if let Some(wanted) = &self.out {
+            out.clone_from(wanted);
+        }
+    }
+}
+
+/// Shows how a training goes.
+struct Watch {
+    bar: ProgressBar,
+    plot: PathBuf,
+    last: Option<Progress>,
+}
+
+impl Watch {
+    fn new(what: &str, device: &str, minutes: f64, out: &Path) -> Result<Self, Box<dyn Error>> {
         println!(
-            "training `{}` on {} for {} min; results in {}; Ctrl-C stops and saves",
-            recipe.name,
-            recipe.device,
-            recipe.minutes,
-            recipe.out.display()
+            "training `{what}` on {device} for {minutes} min; results in {}; Ctrl-C stops and saves",
+            out.display()
         );
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}")?);
-        let command = format!("reverie train {}", self.recipe.display());
-        let mut last: Option<Progress> = None;
-        let plot = recipe.out.join("loss.png");
-        let card = train(&recipe, &command, &stop, |progress| {
-            bar.set_position((1000.0 * progress.done) as u64);
-            bar.set_message(message(progress));
-            // Without a terminal the bar is silent: a line now and then goes to the log.
-            let ledger = &progress.ledger;
-            if bar.is_hidden() && (ledger.steps / 20).is_multiple_of(10) {
-                println!("{:.1} min  {}", ledger.trained_s / 60.0, message(progress));
-            }
-            if (ledger.steps / 20).is_multiple_of(25)
-                && let Err(error) = loss_plot(progress).save(&plot)
-            {
-                bar.println(format!("no loss plot: {error}"));
-            }
-            last = Some(progress.clone());
-        })?;
-        bar.finish();
-        println!("model: {}", card.display());
-        if let Some(progress) = &last {
-            loss_plot(progress).save(&plot)?;
-            println!("loss plot: {}", plot.display());
+        Ok(Self { bar, plot: out.join("loss.png"), last: None })
+    }
+
+    fn see(&mut self, progress: &Progress) {
+        self.bar.set_position((1000.0 * progress.done) as u64);
+        self.bar.set_message(message(progress));
+        // Without a terminal the bar is silent: a line now and then goes to the log.
+        let ledger = &progress.ledger;
+        if self.bar.is_hidden() && (ledger.steps / 20).is_multiple_of(10) {
+            println!("{:.1} min  {}", ledger.trained_s / 60.0, message(progress));
         }
-        if let Some(path) = &self.json {
-            let ledger = last.map(|p| p.ledger).unwrap_or_default();
+        if (ledger.steps / 20).is_multiple_of(25)
+            && let Err(error) = loss_plot(progress).save(&self.plot)
+        {
+            self.bar.println(format!("no loss plot: {error}"));
+        }
+        self.last = Some(progress.clone());
+    }
+
+    fn finish(self, card: &Path, json: Option<&Path>) -> Result<(), Box<dyn Error>> {
+        self.bar.finish();
+        println!("model: {}", card.display());
+        if let Some(progress) = &self.last {
+            loss_plot(progress).save(&self.plot)?;
+            println!("loss plot: {}", self.plot.display());
+        }
+        if let Some(path) = json {
+            let ledger = self.last.map(|p| p.ledger).unwrap_or_default();
             let figures = json!({
                 "card": card, "steps": ledger.steps, "samples": ledger.samples, "trained_s": ledger.trained_s,
                 "runs": ledger.runs, "loss": ledger.losses.last().map(|l| l.1),

@@ -143,6 +143,30 @@ fn a_seed_and_a_script_fix_the_pictures() {
 }
 
 #[test]
+fn the_physics_is_the_same_whatever_the_guard_does() {
+    let dir = folder("play_guard");
+    let script = dir.join("walk.ron");
+    fs::write(&script, SCRIPT).unwrap();
+    let runs = ["off", "observe", "correct"].map(|mode| {
+        let words = ["--seed", "5", "--guard", mode, "--script", script.to_str().unwrap()];
+        let summary = play(&dir.join(mode), tiny_model(), &words);
+        assert_eq!(summary["guard"]["mode"], mode);
+        summary
+    });
+    for run in &runs[1..] {
+        assert_eq!(run["physics_hash"], runs[0]["physics_hash"]);
+        // The tiny model has no observer, and the player is told.
+        let fault = run["guard"]["fault"].as_str().unwrap_or_default();
+        assert!(fault.contains("--stage observer"), "{run:#}");
+        assert_eq!((&run["guard"]["judged"], &run["guard"]["rejects"]), (&0.into(), &0.into()));
+    }
+    assert!(runs[0]["guard"]["fault"].is_null(), "{:#}", runs[0]);
+    for index in 0..6 {
+        assert_eq!(picture(&dir.join("off"), index), picture(&dir.join("observe"), index));
+    }
+}
+
+#[test]
 fn styles_prompts_and_the_ordinary_renderer_show() {
     let dir = folder("play_styles");
     let paint = Path::new("paint");

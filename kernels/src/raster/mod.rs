@@ -1,13 +1,14 @@
 //! The shadow, drawn at model size: depth, normal, material, object, surface coordinates, sun.
 //!
 //! [`fast`] walks each primitive's screen rectangle; [`reference`] asks every primitive at every pixel;
-//! [`sun`] adds which of the visible points the sun reaches. All of them meet shapes by the rays of
+//! [`sun`] adds which of the visible points the sun reaches, [`behind`](mod@behind) what the first surface hides. All of them meet shapes by the rays of
 //! [`shape`] and describe what they meet by `shade`.
 
 use glam::Vec3;
 
 use crate::geometry::{CameraPose, Pose, Shape};
 
+pub mod behind;
 mod bounds;
 pub mod fast;
 pub mod reference;
@@ -15,6 +16,7 @@ mod shade;
 pub mod shape;
 pub mod sun;
 
+pub use behind::{Behind, behind};
 pub use fast::raster;
 pub use sun::SunMap;
 

@@ -40,6 +40,33 @@ fn signed_distance(shape: &Shape, p: Vec3) -> f32 {
     }
 }
 
+/// What is behind a pixel is what the raster shows once the pixel's own primitive is taken out.
+#[test]
+fn behind_a_body_is_what_is_seen_without_it() {
+    let camera = camera(Vec3::new(0.0, 1.5, 6.0), Vec3::new(0.0, 0.8, 0.0));
+    let bodies = vec![
+        at(1, cuboid(0.5, 0.5, 0.5), Vec3::new(0.0, 0.5, 0.0)),
+        at(2, Shape::Ball { radius_m: 0.4 }, Vec3::new(0.2, 0.6, 2.0)),
+        at(3, box_mesh(Vec3::new(3.0, 1.0, 0.1)), Vec3::new(0.0, 1.0, -3.0)),
+    ];
+    let scene = with_floor(bodies);
+    let maps = drawn(&scene, &camera);
+    let mut found = Behind::default();
+    behind(&scene, &camera, &maps, &mut found);
+    for taken in 0..scene.primitives.len() {
+        let mut without = scene.clone();
+        without.primitives.remove(taken);
+        let rest = drawn(&without, &camera);
+        for pixel in (0..WIDTH * HEIGHT).filter(|p| usize::from(maps.primitive[*p]) == taken) {
+            assert_eq!(found.depth_m[pixel], rest.depth_m[pixel]);
+            let id = |scene: &Scene, index: u16| {
+                scene.primitives.get(usize::from(index)).map(|primitive| primitive.id)
+            };
+            assert_eq!(id(&scene, found.primitive[pixel]), id(&without, rest.primitive[pixel]));
+        }
+    }
+}
+
 fn unit(yaw: f32, y: f32) -> Vec3 {
     let flat = (1.0 - y * y).sqrt();
     Vec3::new(flat * yaw.sin(), y, flat * yaw.cos())

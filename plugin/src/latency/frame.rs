@@ -166,6 +166,7 @@ impl Chain {
             (Stage::Condition, times.condition_ms),
             (Stage::Denoise, times.denoise_ms),
             (Stage::Decode, times.decode_ms),
+            (Stage::Correct, times.correct_ms),
             (Stage::Commit, times.commit_ms),
         ];
         let worked: f64 = work.iter().map(|(_, ms)| f64::from(*ms)).sum();

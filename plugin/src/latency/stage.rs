@@ -47,7 +47,7 @@ stages! {
     Request = "request",
     /// Until the dream thread takes the request, and what it does beside the stages below.
     Wait = "wait",
-    /// Pre-checks of the request.
+    /// Pre-checks of the request; observing and judging the picture.
     Guard = "guard",
     /// Shadow raster, sun visibility, shadow paint.
     Raster = "raster",
@@ -57,6 +57,8 @@ stages! {
     Denoise = "denoise",
     /// From the network's values to bytes, and what the display needs to know of the picture's shadow.
     Decode = "decode",
+    /// Correcting a picture that the guard rejects.
+    Correct = "correct",
     /// What is kept for later frames.
     Commit = "commit",
     /// Until the game has taken the picture: it looks once a frame.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use reverie_guard::ShadowSnapshot;
+use reverie_guard::{Fault, ShadowSnapshot};
 use reverie_runtime::data::{DataError, EpisodeHeader, EpisodeWriter};
 use reverie_runtime::request::Action;
 use reverie_runtime::style::StyleWeights;
@@ -15,6 +15,9 @@ use super::RecorderPlugin;
 
 /// An episode that the end of the game cuts shorter is not kept: evaluation prompts with its first 20 frames.
 const SHORTEST_FRAMES: u32 = 24;
+
+/// States that are kept for [`Recorder::recent_states`].
+pub const RECENT_STATES: usize = 2;
 
 /// Names and seeds of an episode.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,6 +88,8 @@ struct Episode {
     captured: u32,
     written: u32,
     last_hash: u64,
+    /// The newest states.
+    recent: VecDeque<ShadowSnapshot>,
     /// Set by [`Recorder::end`]: no more frames, and the hash to close with.
     closing: Option<u64>,
 }
@@ -126,6 +131,19 @@ impl Recorder {
             .map_or(0, |episode| episode.captured)
     }
 
+    /// The newest states of the open episode, at most [`RECENT_STATES`], the newest last.
+    pub fn recent_states(&self) -> Vec<ShadowSnapshot> {
+        let episode = self.open.and_then(|serial| self.episodes.get(&serial));
+        episode.map_or_else(Vec::new, |episode| episode.recent.iter().cloned().collect())
+    }
+
+    /// Writes into the open episode that its pictures show a fault: see [`super::misdraw`].
+    pub(super) fn set_fault(&mut self, fault: Fault) {
+        if let Some(episode) = self.open.and_then(|serial| self.episodes.get_mut(&serial)) {
+            episode.writer.set_fault(fault);
+        }
+    }
+
     /// Frames of all episodes whose pictures have not come back.
     pub fn frames_in_flight(&self) -> usize {
         self.episodes.values().map(|episode| episode.waiting.len()).sum()
@@ -153,7 +171,16 @@ impl Recorder {
         let waiting = BTreeMap::new();
         self.episodes.insert(
             serial,
-            Episode { name, writer, waiting, captured: 0, written: 0, last_hash: 0, closing: None },
+            Episode {
+                name,
+                writer,
+                waiting,
+                captured: 0,
+                written: 0,
+                last_hash: 0,
+                recent: VecDeque::new(),
+                closing: None,
+            },
         );
         Ok(())
     }
@@ -183,6 +210,10 @@ impl Recorder {
         let index = episode.captured;
         episode.captured += 1;
         episode.last_hash = snapshot_hash(&captured.snapshot);
+        episode.recent.push_back(captured.snapshot.clone());
+        if episode.recent.len() > RECENT_STATES {
+            episode.recent.pop_front();
+        }
         episode.waiting.insert(index, captured);
         Some((serial, index))
     }

@@ -18,18 +18,22 @@
 //! are kept, and a readback of the picture that this very frame will render is ordered. The picture comes back
 //! some frames later and is matched by its ticket, so neither pipelined rendering nor a slow GPU can shift
 //! pictures against states. Nothing here drives the game or the physics.
+//!
+//! [`misdraw`] makes the pictures show a fault on purpose while the recorded states stay true, to measure the guard with.
 
 mod camera;
 mod capture;
 mod episode;
 mod headless;
+mod misdrawn;
 
 use std::path::PathBuf;
 
 use bevy::prelude::*;
 pub use camera::RecordCamera;
-pub use episode::{EpisodeDone, EpisodeStart, Recorder, RecorderError};
+pub use episode::{EpisodeDone, EpisodeStart, RECENT_STATES, Recorder, RecorderError};
 pub use headless::{headless, prepare_to_step};
+pub use misdrawn::{MisdrawError, clear_misdrawn, misdraw};
 
 use crate::action::PlayerAction;
 use crate::shadow::{ShadowPlugin, ShadowSystems};
@@ -91,6 +95,7 @@ impl Plugin for RecorderPlugin {
             .insert_resource(self.clone())
             .insert_resource(Recorder::new(self.clone()))
             .init_resource::<capture::CaptureClock>()
+            .init_resource::<misdrawn::Misdrawn>()
             .add_message::<EpisodeDone>()
             .add_observer(capture::receive_picture)
             .add_systems(First, capture::stop_readbacks)
@@ -103,6 +108,9 @@ impl Plugin for RecorderPlugin {
                         .before(bevy::camera::CameraUpdateSystems)
                         .before(TransformSystems::Propagate),
                     capture::capture.in_set(ShadowSystems),
+                    misdrawn::follow
+                        .after(capture::capture)
+                        .before(bevy::camera::visibility::VisibilitySystems::CheckVisibility),
                 ),
             )
             .add_systems(Last, (capture::advance, capture::close_at_exit).chain());

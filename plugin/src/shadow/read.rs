@@ -59,6 +59,14 @@ impl ShapeCache {
     }
 }
 
+impl ShapeCache {
+    /// The entity that is seen as the body `id`.
+    pub(crate) fn entity(&self, id: u64) -> Option<Entity> {
+        let first = Entity::try_from_bits(id).filter(|entity| self.parts.contains_key(entity));
+        first.or_else(|| self.parts.keys().copied().find(|entity| self.ids(*entity).contains(&id)))
+    }
+}
+
 /// Drops what was made from meshes that changed and from entities that are gone.
 pub(super) fn forget_changed(
     mut cache: ResMut<ShapeCache>,

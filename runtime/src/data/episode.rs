@@ -15,6 +15,7 @@ pub const PARTIAL_SUFFIX: &str = ".partial";
 
 pub(super) const MANIFEST_FILE: &str = "episode.ron";
 pub(super) const TRACKS_FILE: &str = "tracks.safetensors";
+pub(super) const FAULT_FILE: &str = "fault.ron";
 pub(super) const FRAMES_FILE: &str = "frames.qoi.bin";
 
 /// Largest side of a recorded picture, pixels.

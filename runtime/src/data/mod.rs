@@ -7,6 +7,7 @@
 //! | `episode.ron` | [`Manifest`]: size, seeds, names, the table of bodies, the physics hash at the end |
 //! | `tracks.safetensors` | per frame: camera, time, action, style, sun, poses and velocities of bodies |
 //! | `frames.qoi.bin` | the pictures, QOI images one after another, without loss |
+//! | `fault.ron` | only where the pictures show a fault on purpose: the [`Fault`](reverie_guard::Fault), from which the state that was drawn follows; the tracks hold the true one |
 //!
 //! While it is written the folder is called `NAME.partial`; it is renamed when it is complete.
 //! [`EpisodeWriter`] writes, [`Episode`] reads, [`sheet`] draws overviews. Nothing here knows how a

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use glam::Vec3;
 use image::codecs::qoi::QoiDecoder;
 use image::{ColorType, ImageDecoder};
-use reverie_guard::{Body, CameraPose, ShadowSnapshot, check_request};
+use reverie_guard::{Body, CameraPose, Fault, ShadowSnapshot, check_request};
 use serde::Deserialize;
 
 use super::episode::{
-    EPISODE_VERSION, EpisodeHeader, FRAMES_FILE, MANIFEST_FILE, Manifest, PARTIAL_SUFFIX,
-    TRACKS_FILE,
+    EPISODE_VERSION, EpisodeHeader, FAULT_FILE, FRAMES_FILE, MANIFEST_FILE, Manifest,
+    PARTIAL_SUFFIX, TRACKS_FILE,
 };
 use super::error::DataError;
 use super::tracks::{Tracks, row_pose};
@@ -30,6 +30,7 @@ pub struct Episode {
     dir: PathBuf,
     manifest: Manifest,
     tracks: Tracks,
+    fault: Option<Fault>,
     qoi: Vec<u8>,
 }
 
@@ -57,9 +58,14 @@ impl Episode {
         check_offsets(&tracks.frame_offset, qoi.len())
             .map_err(|reason| DataError::malformed(&frames_path, reason))?;
 
-        let episode = Self { dir, manifest, tracks, qoi };
-        match episode.fault_of_values() {
-            Some(reason) => Err(DataError::malformed(path, reason)),
+        let fault_path = dir.join(FAULT_FILE);
+        let fault = read_fault(&fault_path)?;
+        let episode = Self { dir, manifest, tracks, fault, qoi };
+        if let Some(reason) = episode.fault_of_values() {
+            return Err(DataError::malformed(path, reason));
+        }
+        match episode.fault_of_drawn() {
+            Some(reason) => Err(DataError::malformed(fault_path, reason)),
             None => Ok(episode),
         }
     }
@@ -154,6 +160,24 @@ impl Episode {
         }
     }
 
+    /// The fault that the pictures show on purpose, if any.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// The state that the picture of frame `i` shows: the [`snapshot`](Self::snapshot), unless there is a
+    /// [`fault`](Self::fault).
+    ///
+    /// # Panics
+    /// `i` is not below [`len`](Self::len).
+    pub fn drawn(&self, i: usize) -> ShadowSnapshot {
+        let truth = self.snapshot(i);
+        match &self.fault {
+            Some(fault) => fault.drawn(&truth),
+            None => truth,
+        }
+    }
+
     /// What the player did from frame `i − 1` to frame `i`.
     ///
     /// # Panics
@@ -168,6 +192,15 @@ impl Episode {
     /// `i` is not below [`len`](Self::len).
     pub fn style(&self, i: usize) -> StyleWeights {
         StyleWeights(self.tracks.style[i])
+    }
+
+    /// The first frame whose fault cannot be drawn, if any.
+    fn fault_of_drawn(&self) -> Option<String> {
+        self.fault.as_ref()?;
+        (0..self.len()).find_map(|i| match check_request(&mut self.drawn(i)) {
+            Ok(bodies) if bodies.is_empty() => None,
+            _ => Some(format!("what it draws in frame {i} is out of range")),
+        })
     }
 
     /// The first number that no recorder writes, if any.
@@ -207,6 +240,16 @@ pub fn list_episodes(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
     }
     episodes.sort();
     Ok(episodes)
+}
+
+fn read_fault(path: &Path) -> Result<Option<Fault>, DataError> {
+    match read_limited(path, MAX_MANIFEST_BYTES) {
+        Ok(bytes) => {
+            ron::de::from_bytes(&bytes).map(Some).map_err(|e| DataError::malformed(path, e))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DataError::io("read", path)(error)),
+    }
 }
 
 fn is_partial(dir: &Path) -> bool {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use glam::{Quat, Vec3};
-use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+use reverie_guard::{Body, BodyKind, CameraPose, Fault, FaultClass, Pose, ShadowSnapshot, Shape};
 
 use super::*;
 use crate::request::Action;
@@ -279,4 +279,42 @@ fn sheets_show_the_frames_in_order() {
     assert_eq!(sheet.get_pixel(WIDTH + 2, HEIGHT + 2).0, rgb(FRAMES - 1)[..3]);
     let rows = sheet::episodes_sheet(&[path.clone(), path], 3).unwrap();
     assert_eq!(rows.dimensions(), (3 * WIDTH + 4, 2 * HEIGHT + 2));
+}
+
+#[test]
+fn a_fault_comes_back_and_the_states_stay_true() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = Fault {
+        class: FaultClass::Lift,
+        body: 1,
+        strength: 0.5,
+        start_tick: snapshot(3).tick,
+        start_time_s: snapshot(3).time_s,
+        offset: Vec3::new(0.0, 0.5, 0.0),
+        farthest_m: f32::MAX,
+        start_pose: Pose::IDENTITY,
+        material: 8,
+        seed: 1,
+    };
+    let write = |name: &str, fault: Fault| {
+        let mut writer = EpisodeWriter::create(dir.path().join(name), header()).unwrap();
+        for i in 0..FRAMES {
+            writer.push(&snapshot(i), &action(i), &StyleWeights::NOON, &rgb(i)).unwrap();
+        }
+        writer.set_fault(fault);
+        writer.finish(1).unwrap()
+    };
+    let episode = Episode::open(write("lift", fault.clone())).unwrap();
+    assert_eq!(episode.fault(), Some(&fault));
+    assert_eq!(by_id(episode.snapshot(4)), by_id(snapshot(4)));
+    assert_eq!(by_id(episode.drawn(2)), by_id(snapshot(2)));
+    assert_eq!(by_id(episode.drawn(4)), by_id(fault.drawn(&snapshot(4))));
+    assert_ne!(episode.drawn(4), episode.snapshot(4));
+
+    let evil = write("evil", Fault { offset: Vec3::splat(f32::NAN), ..fault });
+    let error = Episode::open(&evil).unwrap_err().to_string();
+    assert!(error.contains("fault.ron") && error.contains("frame 3"), "{error}");
+    fs::write(evil.join("fault.ron"), "(class: magic)").unwrap();
+    let error = Episode::open(&evil).unwrap_err().to_string();
+    assert!(error.contains("fault.ron") && !error.contains('\n'), "{error}");
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::qoi::QoiEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use reverie_guard::{Pose, ShadowSnapshot, check_request};
+use reverie_guard::{Fault, Pose, ShadowSnapshot, check_request};
 
 use super::episode::{
-    BodyRow, EpisodeHeader, FRAMES_FILE, MANIFEST_FILE, Manifest, PARTIAL_SUFFIX, TRACKS_FILE,
+    BodyRow, EpisodeHeader, FAULT_FILE, FRAMES_FILE, MANIFEST_FILE, Manifest, PARTIAL_SUFFIX,
+    TRACKS_FILE,
 };
 use super::error::DataError;
 use super::tracks::{PoseRow, Tracks, VelocityRow, pose_row};
@@ -31,6 +32,7 @@ pub struct EpisodeWriter {
     bodies: Vec<BodyRow>,
     /// Newest row of each body's id.
     row_of_id: HashMap<u64, usize>,
+    fault: Option<Fault>,
     /// Bodies of each frame: row, pose, velocity.
     seen: Vec<Vec<(usize, PoseRow, VelocityRow)>>,
 }
@@ -68,6 +70,7 @@ impl EpisodeWriter {
             tracks: Tracks { frame_offset: vec![0], ..Tracks::default() },
             bodies: Vec::new(),
             row_of_id: HashMap::new(),
+            fault: None,
             seen: Vec::new(),
         })
     }
@@ -80,6 +83,11 @@ impl EpisodeWriter {
     /// No frame yet.
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
+    }
+
+    /// The pictures show this fault from its start on; the states that are pushed are the true ones.
+    pub fn set_fault(&mut self, fault: Fault) {
+        self.fault = Some(fault);
     }
 
     /// Adds a frame: the state, what the player did since the last frame, and the picture of that
@@ -237,6 +245,12 @@ impl EpisodeWriter {
         let text = ron::ser::to_string_pretty(&manifest, pretty)
             .map_err(|e| DataError::malformed(&path, e))?;
         fs::write(&path, text).map_err(DataError::io("write", &path))?;
+        if let Some(fault) = &self.fault {
+            let path = self.partial.join(FAULT_FILE);
+            let text = ron::ser::to_string_pretty(fault, ron::ser::PrettyConfig::new())
+                .map_err(|e| DataError::malformed(&path, e))?;
+            fs::write(&path, text).map_err(DataError::io("write", &path))?;
+        }
         rename_new(&self.partial, &self.target)
     }
 

@@ -3,6 +3,8 @@
 //! The model is built and lives on the thread; tensors never leave it. When the model cannot be loaded, fails or
 //! panics, the thread goes on with shadow paint and says so in its [`DreamStatus`]; a failed model is built again, a few
 //! times.
+//!
+//! Where the game wants it, each picture passes the guard ([`crate::correct`]) before it is handed out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +12,10 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::correct::{Corrector, GuardMode, GuardNote, GuardOrders, GuardStats};
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, ShadowPaint, WorldModel};
-use crate::request::DreamRequest;
+use crate::request::{DreamRequest, FrameSource};
 use crate::{
     profile_frame, profile_image, profile_message, profile_plot, profile_scope, profile_thread,
     profile_wait,
@@ -24,6 +27,12 @@ pub use priority::LOWEST_NICE;
 
 /// Builds the model on the dream thread; called again after a failure.
 pub type ModelBuilder = Box<dyn FnMut() -> Result<Box<dyn WorldModel>, ModelError> + Send>;
+
+/// Notes of the guard that wait for the game; of more, the oldest go.
+const MOST_NOTES: usize = 64;
+/// Said once where a guard is wanted and there is nothing to look with.
+const NO_EYE: &str = "the model has no observer, so its pictures are not judged; \
+    train one with `reverie train --stage observer`";
 
 /// How the thread behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +86,8 @@ pub struct DreamStatus {
     pub refused: u64,
     /// What the last failure said.
     pub last_failure: Option<String>,
+    /// What the guard did.
+    pub guard: GuardStats,
 }
 
 /// The game's end of the dream thread. Dropping it stops the thread after the frame in hand.
@@ -87,6 +98,8 @@ pub struct DreamHandle {
     stale_requests: Receiver<DreamRequest>,
     frames: Receiver<NeuralFrame>,
     status: Arc<Mutex<DreamStatus>>,
+    orders: Arc<Mutex<GuardOrders>>,
+    notes: Receiver<GuardNote>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -98,7 +111,9 @@ impl DreamHandle {
     pub fn spawn(config: DreamConfig, build: ModelBuilder) -> std::io::Result<Self> {
         let (requests, taken) = bounded::<DreamRequest>(1);
         let (made, frames) = bounded::<NeuralFrame>(1);
+        let (noted, notes) = bounded::<GuardNote>(MOST_NOTES);
         let status = Arc::new(Mutex::new(DreamStatus::default()));
+        let orders = Arc::new(Mutex::new(GuardOrders::default()));
         let worker = Worker {
             config,
             build,
@@ -106,6 +121,9 @@ impl DreamHandle {
             stale_frames: frames.clone(),
             frames: made,
             status: status.clone(),
+            orders: orders.clone(),
+            stale_notes: notes.clone(),
+            notes: noted,
         };
         let thread =
             std::thread::Builder::new().name("dream".to_owned()).spawn(move || worker.run())?;
@@ -114,6 +132,8 @@ impl DreamHandle {
             stale_requests: taken,
             frames,
             status,
+            orders,
+            notes,
             thread: Some(thread),
         })
     }
@@ -135,6 +155,17 @@ impl DreamHandle {
     /// The newest picture, if one was finished since the last call.
     pub fn newest_frame(&self) -> Option<NeuralFrame> {
         self.frames.try_recv().ok()
+    }
+
+    /// Tells the guard what it may do, from the next picture on. It is off until then.
+    pub fn set_guard(&self, orders: GuardOrders) {
+        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = orders;
+    }
+
+    /// What the guard did about pictures since the last call, oldest first. Pictures that were replaced by newer ones
+    /// before the game took them are among them.
+    pub fn guard_notes(&self) -> impl Iterator<Item = GuardNote> {
+        self.notes.try_iter().take(MOST_NOTES)
     }
 
     /// No request waits to be taken.
@@ -167,6 +198,15 @@ struct Worker {
     frames: Sender<NeuralFrame>,
     stale_frames: Receiver<NeuralFrame>,
     status: Arc<Mutex<DreamStatus>>,
+    orders: Arc<Mutex<GuardOrders>>,
+    notes: Sender<GuardNote>,
+    stale_notes: Receiver<GuardNote>,
+}
+
+/// A model, and what judges its pictures if it has an observer.
+struct Dreamer {
+    model: Box<dyn WorldModel>,
+    corrector: Option<Corrector>,
 }
 
 impl Worker {
@@ -174,15 +214,15 @@ impl Worker {
         profile_thread!("dream");
         priority::lower(self.config.nice);
         let mut paint = ShadowPaint::new(self.config.width, self.config.height);
-        let mut model = self.build();
+        let mut dreamer = self.build();
         while let Some(request) = self.next_request() {
             profile_frame!("neural frame");
             if request.reset {
                 profile_message!("reset: request {} forgets the past", request.id);
             }
-            let dreamed = model.as_mut().map(|model| {
+            let dreamed = dreamer.as_mut().map(|dreamer| {
                 profile_scope!("model step");
-                catch_unwind(AssertUnwindSafe(|| model.append_frame(&request)))
+                catch_unwind(AssertUnwindSafe(|| self.dream(dreamer, &request)))
                     .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }))
             });
             let frame = match dreamed {
@@ -192,7 +232,7 @@ impl Worker {
                 }
                 other => {
                     if let Some(Err(error)) = other {
-                        self.fail(&error, &mut model);
+                        self.fail(&error, &mut dreamer);
                     }
                     // Paint fails only on a camera that cannot be looked through: no picture then.
                     let Ok(frame) = paint.append_frame(&request) else { continue };
@@ -204,25 +244,57 @@ impl Worker {
         }
     }
 
+    /// A picture of the model, judged if the game wants it.
+    fn dream(
+        &self,
+        dreamer: &mut Dreamer,
+        request: &DreamRequest,
+    ) -> Result<NeuralFrame, ModelError> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Dreamer { model, corrector } = dreamer;
+        let watched = corrector.as_mut().filter(|_| orders.mode != GuardMode::Off);
+        let Some(corrector) = watched else {
+            let frame = model.append_frame(request)?;
+            if orders.mode != GuardMode::Off && frame.source == FrameSource::Model {
+                self.note(|s| s.guard.fault = Some(NO_EYE.to_owned()));
+            }
+            return Ok(frame);
+        };
+        let (frame, note) = corrector.append(&mut **model, request, &orders)?;
+        let stats = corrector.stats().clone();
+        self.note(|s| s.guard = stats);
+        let mut note = note;
+        while let Some(TrySendError::Full(back)) =
+            note.take().and_then(|note| self.notes.try_send(note).err())
+        {
+            note = Some(back);
+            drop(self.stale_notes.try_recv());
+        }
+        Ok(frame)
+    }
+
     /// `None` once nobody can ask any more.
     fn next_request(&self) -> Option<DreamRequest> {
         profile_wait!("request");
         self.requests.recv().ok()
     }
 
-    fn build(&mut self) -> Option<Box<dyn WorldModel>> {
+    fn build(&mut self) -> Option<Dreamer> {
         profile_scope!("build model");
         let build = &mut self.build;
         let built = catch_unwind(AssertUnwindSafe(build))
             .unwrap_or_else(|panic| Err(ModelError::Panicked { what: panic_text(&*panic) }));
         match built {
-            Ok(model) => {
+            Ok(mut model) => {
+                let stats =
+                    self.status.lock().unwrap_or_else(PoisonError::into_inner).guard.clone();
+                let corrector = model.take_eye().map(|eye| Corrector::new(eye, stats));
                 let name = model.name().to_owned();
                 self.note(|s| {
                     s.model = name;
                     s.state = DreamState::Dreaming;
                 });
-                Some(model)
+                Some(Dreamer { model, corrector })
             }
             Err(error) => {
                 self.fall_back(error.to_string());
@@ -232,7 +304,7 @@ impl Worker {
     }
 
     /// A refused request leaves the model as it is; anything else costs it a restart.
-    fn fail(&mut self, error: &ModelError, model: &mut Option<Box<dyn WorldModel>>) {
+    fn fail(&mut self, error: &ModelError, dreamer: &mut Option<Dreamer>) {
         let why = error.to_string();
         self.note(|s| s.last_failure = Some(why.clone()));
         if matches!(error, ModelError::Request { .. }) {
@@ -241,11 +313,11 @@ impl Worker {
             return;
         }
         profile_message!("failure: {why}");
-        *model = None;
+        *dreamer = None;
         let restarts = self.status.lock().unwrap_or_else(PoisonError::into_inner).restarts;
         if restarts < self.config.restarts {
             self.note(|s| s.restarts += 1);
-            *model = self.build();
+            *dreamer = self.build();
         } else {
             self.fall_back(format!("the model failed {} times, last: {why}", restarts + 1));
         }

@@ -3,7 +3,8 @@
 //! [`metrics`], [`ssim`](mod@ssim), [`flip`](mod@flip) and [`texture`] compare pictures; [`plot`] and [`strip`] draw
 //! figures; none of them knows a model or an episode. [`rows`] says what is compared, [`clip`] prepares an episode
 //! with its baselines, [`score`] sums up, [`figures`] and [`report`] tell it; `run` does it all for a model, `memory` asks
-//! whether a world stays as it was, `display` for what the player's screen makes of its pictures.
+//! whether a world stays as it was, `display` for what the player's screen makes of its pictures, `guard` how well wrong
+//! pictures are told from right ones.
 
 mod canvas;
 pub mod clip;
@@ -14,6 +15,8 @@ pub mod display;
 pub mod figures;
 mod filter;
 pub mod flip;
+#[cfg(feature = "tch")]
+pub mod guard;
 #[cfg(feature = "tch")]
 pub mod memory;
 pub mod metrics;

@@ -14,12 +14,15 @@ use crate::memory::SharedMemory;
 use crate::request::DreamRequest;
 use crate::weights::ModelFileError;
 
+mod drafts;
 mod shadow_paint;
 
 #[cfg(feature = "tch")]
 pub mod reverie;
 
+pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft};
 pub use shadow_paint::ShadowPaint;
+pub(crate) use shadow_paint::ms;
 
 /// A streaming world model: one request in, one picture out, in order.
 pub trait WorldModel {
@@ -37,6 +40,17 @@ pub trait WorldModel {
 
     /// Forgets all past frames. What is remembered of surfaces stays.
     fn reset(&mut self);
+
+    /// The model's drafts, if it lets the guard judge a picture before it goes into the past. Of a model without them
+    /// only what is shown can be corrected.
+    fn drafts(&mut self) -> Option<&mut dyn Drafts> {
+        None
+    }
+
+    /// Hands out the observer that was trained for the model's pictures, once; `None` if there is none.
+    fn take_eye(&mut self) -> Option<Eye> {
+        None
+    }
 }
 
 /// What can go wrong in a model.

@@ -8,8 +8,6 @@ use crossbeam::channel::{Receiver, bounded};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::recipe::Sampling;
-use super::sample::{Sample, draw_samples};
 use crate::data::{DataError, Episode};
 
 /// Samples waiting between loaders and trainer. One of 128×72 takes 2 MB.
@@ -17,30 +15,36 @@ const QUEUE: usize = 32;
 
 /// Running loader threads; they end when this is dropped.
 #[derive(Debug)]
-pub struct Loader {
+pub struct Loader<S> {
     /// Samples, or the reason why an episode cannot be read.
-    pub samples: Receiver<Result<Sample, DataError>>,
+    pub samples: Receiver<Result<S, DataError>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Loader {
-    /// Starts `threads` loaders over `episodes`. `visit` continues the random sequence after a resume;
-    /// `size` is what all pictures must have, width and height.
+impl<S: Send + 'static> Loader<S> {
+    /// Starts `threads` loaders over `episodes`; `draw` gives the samples of one. `visit` continues the random sequence
+    /// after a resume; `size` is what all pictures must have, width and height.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn spawn(
+    pub fn spawn<D>(
         episodes: Arc<Vec<PathBuf>>,
-        sampling: &Sampling,
         seed: u64,
         visit: u64,
         threads: usize,
         size: (u32, u32),
-    ) -> std::io::Result<Self> {
+        draw: D,
+    ) -> std::io::Result<Self>
+    where
+        D: Fn(&Episode, &mut ChaCha8Rng, &mut dyn FnMut(S)) -> Result<(), DataError>
+            + Clone
+            + Send
+            + 'static,
+    {
         let (send, samples) = bounded(QUEUE);
         let mut handles = Vec::new();
         for thread in 0..threads.max(1) {
-            let (send, sampling, episodes) = (send.clone(), sampling.clone(), episodes.clone());
+            let (send, draw, episodes) = (send.clone(), draw.clone(), episodes.clone());
             let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (visit << 20));
             rng.set_stream(thread as u64);
             let work = move || {
@@ -49,7 +53,7 @@ impl Loader {
                     let mut open = true;
                     let drawn = Episode::open(path).and_then(|episode| {
                         check_size(&episode, size)?;
-                        draw_samples(&episode, &sampling, &mut rng, |sample| {
+                        draw(&episode, &mut rng, &mut |sample| {
                             open = open && send.send(Ok(sample)).is_ok();
                         })
                     });
@@ -79,7 +83,7 @@ fn check_size(episode: &Episode, size: (u32, u32)) -> Result<(), DataError> {
     Err(DataError::Malformed { path: episode.dir().to_owned(), reason })
 }
 
-impl Drop for Loader {
+impl<S> Drop for Loader<S> {
     fn drop(&mut self) {
         // Nobody receives any more: the threads see it at their next sample.
         let (_, closed) = bounded(0);

@@ -155,6 +155,7 @@ pub fn publish(
             commit: String::new(),
         },
         scores: BTreeMap::new(),
+        observer: None,
     };
     let path = recipe.out.join(format!("{}.world.ron", recipe.name));
     card.save_atomically(&path)?;
@@ -162,7 +163,7 @@ pub fn publish(
 }
 
 /// The last part of each folder: a card does not tell where a disk was mounted.
-fn folders(paths: &[PathBuf]) -> String {
+pub(crate) fn folders(paths: &[PathBuf]) -> String {
     let name = |p: &PathBuf| {
         Path::new(p).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     };

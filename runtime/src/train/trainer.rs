@@ -17,7 +17,7 @@ use super::optimizer::Optimizer;
 use super::publish::{gather_looks, publish};
 use super::recipe::Recipe;
 use super::rollout::Rollouts;
-use super::sample::Sample;
+use super::sample::{Sample, draw_samples};
 use super::state::{self, Ledger, StateError};
 use crate::card::CardError;
 use crate::condition::{CHANNELS, GLOBALS};
@@ -31,9 +31,9 @@ use crate::weights::ModelFileError;
 /// Samples that are shuffled; more than an episode's visit gives, so that a batch mixes episodes.
 const SHUFFLE: usize = 128;
 /// Steps between entries of the loss history.
-const HISTORY_STEPS: u64 = 20;
+pub(crate) const HISTORY_STEPS: u64 = 20;
 /// Steps with a loss or gradient that is not finite before the run gives up.
-const MOST_BAD_STEPS: u32 = 50;
+pub(crate) const MOST_BAD_STEPS: u32 = 50;
 
 /// Why training stopped.
 #[derive(Debug, Error)]
@@ -84,6 +84,9 @@ pub enum TrainError {
         /// The recipe's.
         learning_rate: f64,
     },
+    /// The model that an observer is for cannot be used.
+    #[error(transparent)]
+    Model(ModelError),
     /// The model to start from cannot be used.
     #[error("start_from: {0}")]
     Start(#[from] ModelError),
@@ -137,7 +140,7 @@ pub fn train(
         action: format!("create {}", recipe.out.display()),
         source,
     })?;
-    let (episodes, size) = find_episodes(recipe)?;
+    let (episodes, size) = find_episodes(&recipe.data)?;
     let mut store = VarStore::new(device);
     let net = Unet::new(&store.root(), &recipe.network);
     if let Some(card) = &recipe.start_from {
@@ -152,13 +155,14 @@ pub fn train(
         folders => gather_looks(&list_all(folders)?)?,
     };
     let episodes = Arc::new(episodes);
+    let sampling = recipe.sampling.clone();
     let loader = Loader::spawn(
         episodes.clone(),
-        &recipe.sampling,
         recipe.seed,
         ledger.runs,
         recipe.loaders,
         size,
+        move |episode, rng, out| draw_samples(episode, &sampling, rng, out),
     )
     .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let card = recipe.out.join(format!("{}.world.ron", recipe.name));
@@ -188,7 +192,8 @@ pub fn train(
             }
         }
         let done = ledger.trained_s / (60.0 * recipe.minutes);
-        let learning_rate = learning_rate(recipe, optimizer.steps, done);
+        let learning_rate =
+            learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
         let value =
             step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
         if value.is_finite() {
@@ -235,7 +240,12 @@ pub fn train(
     let before = ledger.losses.last().map_or(f64::NAN, |l| l.1);
     report(&Progress {
         loss: if recent_steps > 0 { recent / recent_steps as f64 } else { before },
-        learning_rate: learning_rate(recipe, optimizer.steps, done),
+        learning_rate: learning_rate(
+            recipe.learning_rate,
+            recipe.warmup_steps,
+            optimizer.steps,
+            done,
+        ),
         samples_per_s: (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64(),
         done: done.min(1.0),
         ledger,
@@ -243,17 +253,16 @@ pub fn train(
     Ok(card)
 }
 
-fn list_all(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn list_all(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     let lists = folders.iter().map(list_episodes).collect::<Result<Vec<_>, _>>()?;
     Ok(lists.concat())
 }
 
-/// All episodes of the recipe, and the size that they share.
-fn find_episodes(recipe: &Recipe) -> Result<(Vec<PathBuf>, (u32, u32)), TrainError> {
-    let episodes = list_all(&recipe.data)?;
+/// All episodes in the folders `data`, and the size that they share.
+pub(crate) fn find_episodes(data: &[PathBuf]) -> Result<(Vec<PathBuf>, (u32, u32)), TrainError> {
+    let episodes = list_all(data)?;
     let Some(first) = episodes.first() else {
-        let folders =
-            recipe.data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
+        let folders = data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(TrainError::NoEpisodes { folders });
     };
     let episode = Episode::open(first)?;
@@ -266,18 +275,18 @@ fn find_episodes(recipe: &Recipe) -> Result<(Vec<PathBuf>, (u32, u32)), TrainErr
 }
 
 /// Linear warm-up, then a cosine over the recipe's time down to 2 %.
-fn learning_rate(recipe: &Recipe, steps: u64, done: f64) -> f64 {
-    let warm = ((steps + 1) as f64 / recipe.warmup_steps.max(1) as f64).min(1.0);
+pub(crate) fn learning_rate(peak: f64, warmup_steps: u64, steps: u64, done: f64) -> f64 {
+    let warm = ((steps + 1) as f64 / warmup_steps.max(1) as f64).min(1.0);
     let cosine = 0.51 + 0.49 * (std::f64::consts::PI * done.clamp(0.0, 1.0)).cos();
-    recipe.learning_rate * warm * cosine
+    peak * warm * cosine
 }
 
-fn next_batch(
-    loader: &Loader,
-    shuffle: &mut Vec<Sample>,
+pub(crate) fn next_batch<S: Send + 'static>(
+    loader: &Loader<S>,
+    shuffle: &mut Vec<S>,
     count: usize,
     rng: &mut ChaCha8Rng,
-) -> Result<Vec<Sample>, TrainError> {
+) -> Result<Vec<S>, TrainError> {
     let closed = || TrainError::Io {
         action: "draw samples".into(),
         source: std::io::Error::other("all loader threads ended"),

@@ -1,5 +1,6 @@
 //! Play without a window: simulated time advances by a fixed step per picture, as near to real time as the machine allows.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use bevy::time::TimeUpdateStrategy;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::NeuralCamera;
 use bevy_reverie::dream::{Dream, NeuralPicture};
+use bevy_reverie::guard::{GuardStats, Level};
 use bevy_reverie::latency::{Deadlines, LatencyLog};
 use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::pacing::{Pacing, PacingSettings};
@@ -120,6 +122,7 @@ pub fn play(
         ("pacing", json!(args.pacing.name())),
         ("latency_ms", json!(latency.latency_ms)),
         ("deadline_misses", json!(latency.deadline_misses)),
+        ("guard", guard_figures(args.guard.name(), &status.guard)),
     ]);
     writer.finish()?;
     let path = args.out.join("summary.json");
@@ -161,6 +164,21 @@ fn app(
         .add_systems(PostStartup, aim)
         .add_systems(Update, mark_camera);
     Ok(app)
+}
+
+/// What the guard did, by check and by level.
+fn guard_figures(mode: &str, stats: &GuardStats) -> Value {
+    let levels: BTreeMap<_, _> =
+        Level::ALL.iter().map(|level| level.name()).zip(stats.levels).collect();
+    json!({
+        "mode": mode,
+        "judged": stats.judged,
+        "blind": stats.blind,
+        "rejects": stats.rejects,
+        "verdicts": stats.verdicts,
+        "levels": levels,
+        "fault": stats.fault,
+    })
 }
 
 /// The name of a pure style, the weights of a blend.

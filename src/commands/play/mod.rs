@@ -12,6 +12,7 @@ use bevy::window::WindowResolution;
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
 use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::guard::{GuardMode, GuardSettings};
 use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::pacing::{Pacing, PacingSettings};
 use reverie_runtime::model::{LoadOptions, load_model};
@@ -86,9 +87,41 @@ pub struct PlayArgs {
     /// How far the model stands back behind the game when cores are short, 0 to 19; the pacing's own number if not given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=19))]
     dream_nice: Option<u8>,
+    /// What the physics guard does about pictures that the physics denies.
+    #[arg(long, value_enum, default_value_t = GuardChoice::Off)]
+    guard: GuardChoice,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// Modes of the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum GuardChoice {
+    /// No picture is looked at.
+    Off,
+    /// Reports, and leaves pictures as they are.
+    Observe,
+    /// Corrects pictures before they are shown.
+    Correct,
+}
+
+impl GuardChoice {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Correct => "correct",
+        }
+    }
+
+    fn mode(self) -> GuardMode {
+        match self {
+            Self::Off => GuardMode::Off,
+            Self::Observe => GuardMode::Observe,
+            Self::Correct => GuardMode::Correct,
+        }
+    }
 }
 
 /// Presets of [`Pacing`].
@@ -188,6 +221,7 @@ impl PlayArgs {
             prompt: self.prompt.clone(),
             seed: self.seed,
             steps: self.steps,
+            guard: GuardSettings { mode: self.guard.mode(), ..GuardSettings::OFF },
             pace: if self.lockstep { NeuralPace::Lockstep } else { NeuralPace::Free },
             ..NeuralCamera::default()
         }

@@ -17,7 +17,6 @@ use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use serde::Serialize;
 
 use super::MemoryOptions;
-use super::delta_e::{delta_e_2000, lab};
 use super::returns::{frozen, request};
 use super::script::{Way, leave};
 use crate::eval::clip::Clip;
@@ -30,6 +29,7 @@ use crate::memory::SharedMemory;
 use crate::model::WorldModel;
 use crate::model::reverie::ReverieModel;
 use crate::view::ShadowView;
+use reverie_guard::colour::{delta_e_2000, lab};
 
 /// Of the body that is put there.
 const BODY_ID: u64 = u64::MAX - 7;

@@ -21,7 +21,6 @@ use crate::memory::MemoryStats;
 use crate::model::LoadOptions;
 use crate::model::reverie::ReverieModel;
 
-pub mod delta_e;
 pub mod events;
 pub mod returns;
 pub mod script;

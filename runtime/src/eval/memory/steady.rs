@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::MemoryOptions;
-use super::delta_e::mean_delta_e;
 use super::returns::{frozen, request};
 use crate::eval::clip::Clip;
 use crate::eval::metrics::psnr_db;
@@ -13,6 +12,7 @@ use crate::eval::rows::PROMPT_FRAMES;
 use crate::memory::SharedMemory;
 use crate::model::WorldModel;
 use crate::model::reverie::ReverieModel;
+use reverie_guard::colour::mean_delta_e;
 
 /// Passes over an episode: with 260 frames after the prompt, 1,820 frames.
 const PASSES: usize = 7;

@@ -1,7 +1,8 @@
 //! Model S: a few-step diffusion U-Net in pixel space that starts from what is known.
 //!
 //! [`unet`] is the network, [`layers`] its parts. This file is the streaming model: it draws the shadow, reads
-//! its own past and the exemplars, samples, and takes the result into its past.
+//! its own past and the exemplars, samples, and takes the result into its past; [`draft`] cuts that in two, between which
+//! the guard may look at the picture.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,27 +14,28 @@ use reverie_kernels::present::{Detail, FrameGuide, clean_sky};
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
-use super::shadow_paint::ms;
-use super::{LoadOptions, ModelError, WorldModel};
+use super::{Drafts, Eye, Keep, LoadOptions, ModelError, WorldModel};
 use crate::card::ModelCard;
 use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
-use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
+use crate::frame::NeuralFrame;
 use crate::memory::SharedMemory;
-use crate::paint::to_rgba8;
+use crate::observer::Observer;
 use crate::profile_scope;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
-use crate::sampler::sample;
+use crate::sampler::{Held, sample};
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
 pub mod carry;
+mod draft;
 pub mod files;
 pub mod layers;
 pub mod look;
 pub mod unet;
 
+use draft::Past;
 use files::Loaded;
 use look::Looks;
 
@@ -80,6 +82,12 @@ pub struct ReverieModel {
     exemplar_style: Option<StyleWeights>,
     use_past: bool,
     knows_memory: bool,
+    /// What the last draft was told beside the maps.
+    told: Option<Globals>,
+    /// Redrafts of the last draft so far: each has a noise of its own.
+    redrafts: u64,
+    /// Handed out to the guard.
+    eye: Option<Eye>,
 }
 
 impl ReverieModel {
@@ -98,6 +106,14 @@ impl ReverieModel {
         }
         let kind = fastest_kind(device);
         let (net, looks) = files::load(card_path, &card, device, kind)?;
+        let eye = Observer::load(card_path, &card, device)?.map(|observer| Eye {
+            observer: Box::new(observer),
+            thresholds: card
+                .observer
+                .as_ref()
+                .and_then(|o| o.thresholds.clone())
+                .unwrap_or_default(),
+        });
         let looks = Looks::new(looks, options.seed, options.prompt.as_deref())?;
         let knows_memory = card.condition.iter().any(|name| name == CHANNEL_NAMES[MEMORY]);
         Ok(Self {
@@ -122,6 +138,9 @@ impl ReverieModel {
             exemplar_style: None,
             use_past: true,
             knows_memory,
+            told: None,
+            redrafts: 0,
+            eye,
         })
     }
 
@@ -178,7 +197,7 @@ impl ReverieModel {
             return Err(ModelError::PictureSize { found: rgb.len(), expected });
         }
         self.draw(request)?;
-        self.commit(request, rgb, |_| trust, trust);
+        self.commit(request, rgb, |_| trust, |_| trust);
         Ok(())
     }
 
@@ -211,65 +230,12 @@ impl ReverieModel {
         request: &DreamRequest,
         instead: Option<(Vec<f32>, f32)>,
     ) -> Result<NeuralFrame, ModelError> {
-        let started = Instant::now();
-        if request.reset || !self.use_past {
-            self.references.clear();
-            self.last_time_s = None;
-        }
-        let checked = self.draw(request)?;
-        let drawn = Instant::now();
-        self.globals = self.condition(request);
-        let conditioned = Instant::now();
-        let rgb = self.denoise(&self.globals)?;
-        let denoised = Instant::now();
-        let count = rgb.iter().filter(|v| !v.is_finite()).count();
-        if count > 0 {
-            self.reset();
-            return Err(ModelError::NotANumber { count, request_id: request.id });
-        }
-        let rgba = {
-            profile_scope!("decode");
-            Arc::new(to_rgba8(&rgb))
+        let draft = self.make_draft(request)?;
+        let past = match instead {
+            Some((truth, trust)) => Past::Instead(truth, trust),
+            None => Past::Own(Keep::All),
         };
-        let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
-        let shadow = self.view.as_ref().map(shadow);
-        let decoded = Instant::now();
-        match instead {
-            Some((truth, trust)) => self.commit(request, truth, |_| trust, trust),
-            None => {
-                // What is known of a material stays: own pictures only fill in what was not.
-                let known = std::mem::take(&mut self.candidates.exemplar_confidence);
-                let fill_in = |pixel: usize| match known[pixel] {
-                    known if known > KNOWN => 0.0,
-                    known => OWN_TRUST * (1.0 - known),
-                };
-                self.commit(request, rgb, fill_in, OWN_MEMORY_TRUST);
-                self.candidates.exemplar_confidence = known;
-            }
-        }
-        self.frames += 1;
-        let finished_at = Instant::now();
-        Ok(NeuralFrame {
-            request_id: request.id,
-            width: self.card.architecture.width,
-            height: self.card.architecture.height,
-            rgba,
-            snapshot: request.snapshot.clone(),
-            shadow,
-            detail: self.newest_detail(),
-            source: FrameSource::Model,
-            times: StageTimes {
-                wait_ms: ms(started.saturating_duration_since(request.requested_at)),
-                guard_ms: ms(checked.saturating_duration_since(started)),
-                raster_ms: ms(drawn - checked),
-                condition_ms: ms(conditioned - drawn),
-                denoise_ms: ms(denoised - conditioned),
-                decode_ms: ms(decoded - denoised),
-                commit_ms: ms(finished_at - decoded),
-            },
-            input_at: request.input_at,
-            finished_at,
-        })
+        self.make_final(request, draft, FrameSource::Model, past)
     }
 
     /// What the display puts on between the picture's pixels.
@@ -317,13 +283,13 @@ impl ReverieModel {
         self.memory.as_ref().filter(|_| self.use_past)
     }
 
-    /// Takes a picture into the past; `exemplar_trust` is by pixel.
+    /// Takes a picture into the past, with a trust by pixel.
     fn commit(
         &mut self,
         request: &DreamRequest,
         rgb: Vec<f32>,
         exemplar_trust: impl Fn(usize) -> f32,
-        memory_trust: f32,
+        memory_trust: impl Fn(usize) -> f32,
     ) {
         profile_scope!("commit");
         let Some(view) = &self.view else { return };
@@ -331,7 +297,7 @@ impl ReverieModel {
         if let Some(memory) = self.memory_in_use() {
             let stats = {
                 let mut memory = memory.lock();
-                memory.write(view, &rgb, |_| memory_trust);
+                memory.write(view, &rgb, &memory_trust);
                 memory.stats()
             };
             memory.publish(stats, view.maps.width, &self.candidates.memory_confidence);
@@ -344,10 +310,10 @@ impl ReverieModel {
     }
 
     /// Fills the condition for the view that was drawn last.
-    fn condition(&mut self, request: &DreamRequest) -> [f32; GLOBALS] {
+    fn condition(&mut self, request: &DreamRequest) -> Option<Globals> {
         profile_scope!("condition");
         let memory = self.memory_in_use().cloned();
-        let Some(view) = &self.view else { return [0.0; GLOBALS] };
+        let view = self.view.as_ref()?;
         let pixels = view.maps.width * view.maps.height;
         let candidates = &mut self.candidates;
         candidates.clear(pixels);
@@ -369,7 +335,7 @@ impl ReverieModel {
         self.maps.resize(pixels * CHANNELS, 0.0);
         pack_maps(&view.shadow, &view.camera, &view.maps, candidates, &mut self.maps);
         let last_camera = self.references.last_camera();
-        Globals {
+        Some(Globals {
             style: request.style,
             sun_direction: view.scene().sun_direction,
             camera: view.camera,
@@ -383,30 +349,54 @@ impl ReverieModel {
             condition_strength: request.condition_strength,
             action: request.action,
             has_key,
-        }
-        .pack()
+        })
     }
 
-    fn denoise(&self, globals: &[f32; GLOBALS]) -> Result<Vec<f32>, ModelError> {
+    /// Draws `pictures` pictures; what is `held` of one of them, interleaved sRGB with the share that is drawn anew,
+    /// stays as it is. `salt` 0 is the noise that belongs to the frame.
+    fn denoise(
+        &self,
+        maps: &[f32],
+        globals: &[f32; GLOBALS],
+        pictures: usize,
+        salt: u64,
+        held: Option<(&[f32], &[f32])>,
+    ) -> Result<Vec<f32>, ModelError> {
         profile_scope!("denoise");
         let (w, h) =
             (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
+        let count = pictures.max(1) as i64;
         let _guard = tch::no_grad_guard();
-        let maps = Tensor::f_from_slice(&self.maps)?
+        let maps = Tensor::f_from_slice(maps)?
             .f_view([1, h, w, CHANNELS as i64])?
             .f_to_kind(self.kind)?
             .f_to_device(self.device)?
-            .f_permute([0, 3, 1, 2])?;
-        let globals =
-            Tensor::f_from_slice(globals)?.f_view([1, GLOBALS as i64])?.f_to_device(self.device)?;
+            .f_permute([0, 3, 1, 2])?
+            .f_expand([count, -1, -1, -1], false)?;
+        let globals = Tensor::f_from_slice(globals)?
+            .f_view([1, GLOBALS as i64])?
+            .f_to_device(self.device)?
+            .f_expand([count, -1], false)?;
         // Drawn on the CPU, so that a seed means the same on every device.
-        tch::manual_seed(
-            (self.seed ^ self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as i64 & i64::MAX,
-        );
-        let noise = Tensor::f_randn([1, h, w, 3], (Kind::Float, Device::Cpu))?
+        let frame = self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let salt = salt.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        tch::manual_seed((self.seed ^ frame ^ salt) as i64 & i64::MAX);
+        let noise = Tensor::f_randn([count, h, w, 3], (Kind::Float, Device::Cpu))?
             .f_to_device(self.device)?
             .f_permute([0, 3, 1, 2])?;
-        let x = sample(&self.net.unet, &noise, &maps, &globals, self.steps)?;
+        let tensors = match held {
+            Some((picture, anew)) => {
+                let tensor = |values: &[f32], channels: i64| -> Result<Tensor, ModelError> {
+                    let rows = Tensor::f_from_slice(values)?.f_view([1, h, w, channels])?;
+                    Ok(rows.f_to_device(self.device)?.f_permute([0, 3, 1, 2])?)
+                };
+                let picture = tensor(picture, 3)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
+                Some((picture, tensor(anew, 1)?))
+            }
+            None => None,
+        };
+        let held = tensors.as_ref().map(|(picture, anew)| Held { picture, anew });
+        let x = sample(&self.net.unet, &noise, &maps, &globals, self.steps, held.as_ref())?;
         let rgb =
             x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
@@ -446,5 +436,13 @@ impl WorldModel for ReverieModel {
         self.references.clear();
         self.last_time_s = None;
         self.exemplar_style = None;
+    }
+
+    fn drafts(&mut self) -> Option<&mut dyn Drafts> {
+        Some(self)
+    }
+
+    fn take_eye(&mut self) -> Option<Eye> {
+        self.eye.take()
     }
 }

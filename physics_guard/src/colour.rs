@@ -1,6 +1,9 @@
 //! CIEDE2000 (Sharma, Wu and Dalal 2005): how different two colours look; 1 is just noticed.
 
-use crate::paint::srgb_to_linear;
+/// sRGB electro-optical transfer function (IEC 61966-2-1), 0 to 1.
+pub fn srgb_to_linear(v: f32) -> f32 {
+    if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+}
 
 /// L*, a*, b* under D65 of an sRGB colour, 0 to 1.
 pub fn lab(srgb: [f32; 3]) -> [f64; 3] {

@@ -1,8 +1,12 @@
-//! The shadow: bodies, shapes and the camera at one physics tick, as plain data.
+//! The shadow: bodies, shapes and the camera at one physics tick, as plain data, and [`view`] what must be seen of it.
 
 use glam::Vec3;
 pub use reverie_kernels::geometry::{CameraPose, Pose, Shape, TriangleMesh};
 use serde::{Deserialize, Serialize};
+
+pub mod view;
+
+pub use view::{BodyView, Expected, NONE, PixelRect};
 
 /// Who moves a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,4 +53,17 @@ pub struct ShadowSnapshot {
     pub bodies: Vec<Body>,
     /// From the ground towards the sun, world frame, unit length.
     pub sun_direction: Vec3,
+}
+
+impl Default for ShadowSnapshot {
+    /// An empty world, seen from its origin.
+    fn default() -> Self {
+        Self {
+            tick: 0,
+            time_s: 0.0,
+            camera: CameraPose { world_from_camera: Pose::IDENTITY, vertical_fov_rad: 1.0 },
+            bodies: Vec::new(),
+            sun_direction: Vec3::Y,
+        }
+    }
 }

@@ -1,0 +1,60 @@
+//! What is there is seen, and nothing else.
+
+use super::{Check, Judged};
+use crate::verdict::{Bound, Finding};
+
+/// Share of a body's expected pixels that show it; regions that nothing expected explains.
+///
+/// Only pixels where the body can be told from what is behind it count: a stone before a wall of the same stone, at
+/// nearly the same depth, is neither seen nor missed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Permanence;
+
+/// A region that covers this share of the pixels of the body it lies on, by class and not by depth, is the body itself,
+/// looking otherwise: that is a matter of its appearance.
+const REPAINTED: f32 = 0.6;
+
+impl Check for Permanence {
+    fn name(&self) -> &'static str {
+        "permanence"
+    }
+
+    fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
+        let (expected, thresholds) = (judged.expected, judged.thresholds);
+        for (_, found) in judged.bodies().filter(|(_, m)| m.separable >= thresholds.permanence_px) {
+            findings.push(Finding {
+                what: "vanished",
+                object: Some(found.id),
+                value: found.seen_share,
+                threshold: thresholds.permanence_share,
+                bound: Bound::AtLeast,
+                pixels: found.separable,
+                rect: found.rect,
+            });
+        }
+        // One finding in every picture, so that votes and calibration see the quiet ones.
+        let quiet = Finding {
+            what: "ghost",
+            object: None,
+            value: 0.0,
+            threshold: thresholds.ghost_px as f32,
+            bound: Bound::AtMost,
+            pixels: 0,
+            rect: Default::default(),
+        };
+        let mut worst = quiet;
+        for ghost in &judged.observed.ghosts {
+            let host = expected.views.iter().find(|view| view.body == ghost.host);
+            let on_host = ghost.host_share * ghost.pixels as f32;
+            let repainted = host.is_some_and(|view| on_host >= REPAINTED * view.pixels as f32);
+            if repainted && 2 * ghost.nearer < ghost.pixels {
+                continue;
+            }
+            let value = ghost.pixels as f32 - 2.0 * ghost.usual_px;
+            if value > worst.value {
+                worst = Finding { value, pixels: ghost.pixels, rect: ghost.rect, ..quiet };
+            }
+        }
+        findings.push(worst);
+    }
+}

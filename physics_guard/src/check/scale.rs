@@ -1,0 +1,33 @@
+//! Bodies keep their size.
+
+use super::{Check, Judged};
+use crate::observed::register::LEAST_RADIUS_PX;
+use crate::verdict::Finding;
+
+/// |½ · ln(seen area / expected area)|, of bodies that are wholly in sight and at least 4 pixels in radius; less
+/// what it usually is, since what is drawn of a body is seldom its collider.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scale;
+
+/// Radius for which an observer's error in scale is given.
+const GIVEN_RADIUS_PX: f32 = 10.0;
+
+impl Check for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
+        let thresholds = judged.thresholds;
+        for (_, found) in judged.bodies() {
+            let radius_px = (found.pixels as f32 / std::f32::consts::PI).sqrt();
+            let Some(ln_scale) = found.ln_scale.filter(|_| radius_px >= LEAST_RADIUS_PX) else {
+                continue;
+            };
+            let ln_scale = ln_scale - found.usual.ln_scale;
+            let sigma = thresholds.observer.ln_scale * GIVEN_RADIUS_PX / radius_px;
+            let allowed = thresholds.scale_ln.max(thresholds.sigmas * sigma);
+            findings.push(judged.finding("resized", found, ln_scale.abs(), allowed));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Walls are in the way.
+
+use super::{Check, Judged};
+use crate::expected::BodyKind;
+use crate::verdict::{Bound, Finding};
+
+/// In the middle of the picture: the share of a wall's pixels that show it, and the median error of its depth, less
+/// what that usually is. Whoever
+/// walks through a wall, or looks through one, sees neither.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ThroughWall;
+
+/// Pixels of a wall that are needed in the middle of the picture.
+const FEWEST: usize = 40;
+/// A pixel counts if a plainly seen wall would say so much, nats: one by one they are noisy.
+const TOLD_NATS: f32 = 1.5;
+/// Steeper surfaces are walls: height component of the normal.
+const STEEP: f32 = 0.5;
+
+impl Check for ThroughWall {
+    fn name(&self) -> &'static str {
+        "through wall"
+    }
+
+    fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
+        let (expected, observed, thresholds) =
+            (judged.expected, judged.observed, judged.thresholds);
+        let (width, height) = (expected.width, expected.height);
+        let middle = width / 4..width - width / 4;
+        let rows = height / 4..height - height / 4;
+        let mut errors: Vec<f32> = Vec::new();
+        for (body, found) in judged.bodies().filter(|(body, _)| body.kind == BodyKind::Fixed) {
+            let (mut told, mut seen) = (0usize, 0usize);
+            errors.clear();
+            let rect = found.rect;
+            let columns =
+                middle.start.max(usize::from(rect.x0))..middle.end.min(usize::from(rect.x1));
+            for y in rows.start.max(usize::from(rect.y0))..rows.end.min(usize::from(rect.y1)) {
+                for x in columns.clone() {
+                    let pixel = y * width + x;
+                    if expected.object[pixel] != found.body
+                        || expected.normal_y[pixel].abs() > STEEP
+                    {
+                        continue;
+                    }
+                    if observed.information[pixel] >= TOLD_NATS {
+                        told += 1;
+                        seen += usize::from(observed.support[pixel] > 0.0);
+                    }
+                    if observed.depth_m[pixel].is_finite() {
+                        errors.push(observed.ln_depth_error[pixel]);
+                    }
+                }
+            }
+            if told >= FEWEST {
+                findings.push(Finding {
+                    what: "open",
+                    object: Some(body.id),
+                    value: seen as f32 / told as f32,
+                    threshold: thresholds.wall_recall,
+                    bound: Bound::AtLeast,
+                    pixels: told as u32,
+                    rect,
+                });
+            }
+            if errors.len() >= FEWEST {
+                let half = errors.len() / 2;
+                let (_, median, _) = errors.select_nth_unstable_by(half, f32::total_cmp);
+                let value = (*median - found.usual.ln_depth).abs();
+                let pixels = errors.len() as u32;
+                findings.push(Finding {
+                    what: "misplaced",
+                    object: Some(body.id),
+                    value,
+                    threshold: thresholds.wall_ln_depth,
+                    bound: Bound::AtMost,
+                    pixels,
+                    rect,
+                });
+            }
+        }
+    }
+}

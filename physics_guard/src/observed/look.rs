@@ -1,0 +1,141 @@
+//! Every pixel of a picture, scored against what is expected there and what is behind it.
+
+use super::field::{Field, MOST_DEPTH_DEVIATION, ln_depth};
+use super::{Evidence, Observed};
+use crate::expected::{Expected, NONE};
+use crate::habit::{Habits, SKY_ID};
+
+/// No pixel says more than this for or against a surface, nats.
+pub(crate) const MOST_NATS: f32 = 4.0;
+
+/// Scores of a picture; reused from picture to picture.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    pub(crate) field: Field,
+    /// By body: which of the `rows` is its; [`NONE`] if it is nowhere in sight.
+    slots: Vec<u16>,
+    /// Logarithms of what is usually said, `classes` values each; the first is the sky's.
+    rows: Vec<f32>,
+    /// The same as plain shares.
+    shares: Vec<f32>,
+    /// Log-likelihood of the expected surface, and of what is behind it.
+    pub(crate) first: Vec<f32>,
+    pub(crate) behind: Vec<f32>,
+    /// Of the classes alone.
+    pub(crate) first_class: Vec<f32>,
+    pub(crate) behind_class: Vec<f32>,
+}
+
+impl Look {
+    /// Scores `evidence` and fills the maps of `observed`.
+    pub(crate) fn score(
+        &mut self,
+        expected: &Expected,
+        evidence: &Evidence,
+        habits: &mut Habits,
+        sigma_scale: f32,
+        observed: &mut Observed,
+    ) {
+        self.field.fill(evidence, expected.width, expected.height, sigma_scale);
+        habits.prepare(self.field.classes);
+        self.gather_rows(expected, habits);
+        let pixels = expected.width * expected.height;
+        for map in
+            [&mut self.first, &mut self.behind, &mut self.first_class, &mut self.behind_class]
+        {
+            map.resize(pixels, 0.0);
+        }
+        observed.clear(expected.width, expected.height);
+        for pixel in 0..pixels {
+            let (object, behind) = (expected.object[pixel], expected.behind[pixel]);
+            let (ln_first, ln_behind) =
+                (ln_depth(expected.depth_m[pixel]), ln_depth(expected.behind_m[pixel]));
+            let (row, row_behind) = (self.row(object), self.row(behind));
+            let (class, class_behind) =
+                (self.field.class_score(pixel, row), self.field.class_score(pixel, row_behind));
+            let (shares, pair) = (self.shares(object), row.iter().zip(row_behind));
+            let apart = shares.iter().zip(pair).map(|(q, (a, b))| q * (a - b)).sum::<f32>();
+            let (depth, depth_behind) =
+                (self.field.depth_score(pixel, ln_first), self.field.depth_score(pixel, ln_behind));
+            let deviation = (ln_first - ln_behind) * self.field.depth_weight[pixel];
+            let depth_apart = 0.5 * (deviation * deviation).min(MOST_DEPTH_DEVIATION);
+            let blind = self.field.blind[pixel] || object == NONE;
+            let support = class + depth - class_behind - depth_behind;
+            let support = if blind { 0.0 } else { support.clamp(-MOST_NATS, MOST_NATS) };
+            observed.support[pixel] = support;
+            observed.information[pixel] = if blind { 0.0 } else { apart + depth_apart };
+            let known = self.field.depth_weight[pixel] > 0.0;
+            observed.ln_depth_error[pixel] =
+                if known { self.field.ln_depth[pixel] - ln_first } else { 0.0 };
+            observed.depth_m[pixel] =
+                if known { self.field.ln_depth[pixel].exp() } else { f32::INFINITY };
+            observed.object[pixel] = if support < 0.0 { behind } else { object };
+            observed.confidence[pixel] = 1.0 / (1.0 + (-support.abs()).exp());
+            self.first[pixel] = class + depth;
+            self.behind[pixel] = class_behind + depth_behind;
+            self.first_class[pixel] = class;
+            self.behind_class[pixel] = class_behind;
+        }
+    }
+
+    /// Logarithm of what is usually said of a body, or of the sky.
+    #[inline]
+    pub(crate) fn row(&self, object: u16) -> &[f32] {
+        &self.rows[self.range(object)]
+    }
+
+    /// What is usually said of a body, or of the sky.
+    #[inline]
+    pub(crate) fn shares(&self, object: u16) -> &[f32] {
+        &self.shares[self.range(object)]
+    }
+
+    #[inline]
+    fn range(&self, object: u16) -> std::ops::Range<usize> {
+        let slot = self.slots.get(usize::from(object)).copied().unwrap_or(0);
+        let slot = if slot == NONE { 0 } else { usize::from(slot) };
+        slot * self.field.classes..(slot + 1) * self.field.classes
+    }
+
+    fn gather_rows(&mut self, expected: &Expected, habits: &Habits) {
+        let classes = self.field.classes;
+        let bodies = &expected.snapshot.bodies;
+        self.slots.clear();
+        self.slots.resize(bodies.len().min(usize::from(NONE)), NONE);
+        self.rows.clear();
+        self.rows.resize(classes, 0.0);
+        habits.write(SKY_ID, 0, &mut self.rows);
+        for object in expected.object.iter().chain(&expected.behind) {
+            let Some(slot) = self.slots.get_mut(usize::from(*object)) else { continue };
+            if *slot != NONE {
+                continue;
+            }
+            let begin = self.rows.len();
+            *slot = (begin / classes) as u16;
+            self.rows.resize(begin + classes, 0.0);
+            let body = &bodies[usize::from(*object)];
+            habits.write(body.id, body.material, &mut self.rows[begin..]);
+        }
+        self.shares.clear();
+        self.shares.extend(self.rows.iter().map(|ln_q| ln_q.exp()));
+    }
+}
+
+impl Observed {
+    fn clear(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        let pixels = width * height;
+        self.object.resize(pixels, NONE);
+        for map in [
+            &mut self.depth_m,
+            &mut self.confidence,
+            &mut self.support,
+            &mut self.information,
+            &mut self.ln_depth_error,
+        ] {
+            map.resize(pixels, 0.0);
+        }
+        self.measurements.clear();
+        self.ghosts.clear();
+    }
+}

@@ -1,0 +1,360 @@
+//! The guard itself: expects, judges, and remembers what was shown.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use glam::{Vec2, Vec3};
+use reverie_kernels::raster::{Scene, ShadowMaps};
+
+use crate::check::{self, Check, Judged, Remembered};
+use crate::expected::{Expected, NONE, ShadowSnapshot};
+use crate::habit::{Habits, SKY_ID, Said};
+use crate::observed::ghost::GhostFinder;
+use crate::observed::look::Look;
+use crate::observed::register::{Registrar, name_shifted};
+use crate::observed::{Evidence, Observed};
+use crate::thresholds::Thresholds;
+use crate::track::Tracks;
+use crate::verdict::{Finding, Verdict, VoteBox};
+
+/// What the guard says of one picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judgement {
+    /// Everything that could be judged, right or wrong, with the name of its check.
+    pub findings: Vec<(&'static str, Finding)>,
+    /// Violations of this picture alone.
+    pub suspicions: Vec<Verdict>,
+    /// Violations that enough pictures agree on.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Judgement {
+    /// Nothing stands against the picture.
+    pub fn accepts(&self) -> bool {
+        self.verdicts.is_empty()
+    }
+
+    /// How bad it is: the sum over suspicions of how far each is beyond its threshold. For choosing among pictures.
+    pub fn badness(&self) -> f32 {
+        self.suspicions.iter().map(|verdict| verdict.finding.margin().min(100.0)).sum()
+    }
+}
+
+/// Judges pictures of one camera, one after the other.
+///
+/// For each picture: [`expect`](Self::expect) its state, [`judge`](Self::judge) it (or several candidates for it), then say
+/// which was shown: [`shown`](Self::shown) for the one that was judged last, [`shown_unjudged`](Self::shown_unjudged) for
+/// one that was not judged. Judging changes nothing that later pictures depend on.
+pub struct Guard {
+    thresholds: Thresholds,
+    gravity_m_s2: Vec3,
+    checks: Vec<Box<dyn Check>>,
+    expected: Expected,
+    observed: Observed,
+    look: Look,
+    registrar: Registrar,
+    ghosts: GhostFinder,
+    habits: Habits,
+    /// What was said on average of each measured body's pixels.
+    means: Vec<f32>,
+    tracks: Tracks,
+    /// With the picture judged last.
+    tentative: Tracks,
+    votes: VoteBox,
+    unguarded: HashSet<u64>,
+    unexplained: Vec<u32>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checks: Vec<_> = self.checks.iter().map(|check| check.name()).collect();
+        f.debug_struct("Guard").field("checks", &checks).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// With the ten checks. Thresholds that are not sane are replaced by the defaults.
+    pub fn new(thresholds: Thresholds, gravity_m_s2: Vec3) -> Self {
+        let thresholds = if thresholds.is_sane() { thresholds } else { Thresholds::default() };
+        let gravity_m_s2 = if gravity_m_s2.is_finite() { gravity_m_s2 } else { Vec3::ZERO };
+        Self {
+            habits: Habits::new(thresholds.observer.confusion.clone()),
+            thresholds,
+            gravity_m_s2,
+            checks: check::all(),
+            expected: Expected::default(),
+            observed: Observed::default(),
+            look: Look::default(),
+            registrar: Registrar::default(),
+            ghosts: GhostFinder::default(),
+            means: Vec::new(),
+            tracks: Tracks::default(),
+            tentative: Tracks::default(),
+            votes: VoteBox::default(),
+            unguarded: HashSet::new(),
+            unexplained: Vec::new(),
+        }
+    }
+
+    /// Adds a check of the game's own.
+    pub fn add_check(&mut self, check: Box<dyn Check>) {
+        self.checks.push(check);
+    }
+
+    /// Changes the gravity of the game's world, m/s².
+    pub fn set_gravity(&mut self, gravity_m_s2: Vec3) {
+        if gravity_m_s2.is_finite() {
+            self.gravity_m_s2 = gravity_m_s2;
+        }
+    }
+
+    /// Bodies that no check speaks of: what looks otherwise than its collider on purpose.
+    pub fn set_unguarded(&mut self, ids: impl IntoIterator<Item = u64>) {
+        self.unguarded.clear();
+        self.unguarded.extend(ids);
+    }
+
+    /// Another world or a camera cut: what was seen before does not count. What is known of how bodies look stays.
+    pub fn reset(&mut self) {
+        self.tracks.clear();
+        self.tentative.clear();
+        self.votes.clear();
+        self.checks.iter_mut().for_each(|check| check.reset());
+    }
+
+    /// Forgets how bodies look as well.
+    pub fn forget(&mut self) {
+        self.reset();
+        self.habits.forget();
+    }
+
+    /// The state that the next picture must show; `maps` are of `scene`, whose primitives are bodies of `snapshot`.
+    pub fn expect(&mut self, snapshot: Arc<ShadowSnapshot>, scene: &Scene, maps: &ShadowMaps) {
+        self.expected.update(snapshot, scene, maps);
+    }
+
+    /// The same, drawn here.
+    pub fn expect_at(&mut self, snapshot: Arc<ShadowSnapshot>, width: usize, height: usize) {
+        self.expected.draw(snapshot, width, height);
+    }
+
+    /// What must be seen.
+    pub fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// What the picture judged last shows.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What is right.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// Bodies over time, as shown so far.
+    pub fn tracks(&self) -> &Tracks {
+        &self.tracks
+    }
+
+    /// Mean class probabilities over the pixels of the `index`th measured body of the picture judged last.
+    pub(crate) fn mean_classes(&self, index: usize) -> &[f32] {
+        let classes = self.look.field.classes;
+        self.means.get(index * classes..(index + 1) * classes).unwrap_or(&[])
+    }
+
+    /// Weight of the depth of each pixel of the picture judged last: one over the deviation of its logarithm.
+    pub(crate) fn depth_weights(&self) -> &[f32] {
+        &self.look.field.depth_weight
+    }
+
+    /// Judges a picture of the expected state.
+    pub fn judge(&mut self, evidence: &Evidence, remembered: Option<Remembered>) -> Judgement {
+        self.observe(evidence);
+        self.tentative.clone_from(&self.tracks);
+        let (thresholds, gravity_m_s2) = (&self.thresholds, self.gravity_m_s2);
+        let gate_m = |diameter_m: f32, sigma_m: f32| thresholds.jump_m(diameter_m, sigma_m);
+        self.tentative.advance(&self.expected, &self.observed, gravity_m_s2, gate_m);
+        let judged = Judged {
+            expected: &self.expected,
+            observed: &self.observed,
+            tracks: &self.tentative,
+            thresholds,
+            gravity_m_s2,
+            remembered,
+        };
+        let mut judgement = Judgement::default();
+        let mut found = Vec::new();
+        for check in &self.checks {
+            check.judge(&judged, &mut found);
+            for finding in found.drain(..) {
+                if finding.object.is_some_and(|id| self.unguarded.contains(&id)) {
+                    continue;
+                }
+                let name = check.name();
+                judgement.findings.push((name, finding));
+                if !finding.violated() {
+                    continue;
+                }
+                let verdict = Verdict { check: name, finding, tick: self.expected.snapshot.tick };
+                judgement.suspicions.push(verdict);
+                let ballot = (name, finding.what, finding.object);
+                if self.votes.carried(&ballot, true, check.votes()) {
+                    judgement.verdicts.push(verdict);
+                }
+            }
+        }
+        judgement
+    }
+
+    /// The picture judged last is shown; `judgement` is of it.
+    pub fn shown(&mut self, judgement: &Judgement) {
+        self.votes.next_frame();
+        for (check, finding) in &judgement.findings {
+            self.votes.note((check, finding.what, finding.object), finding.violated());
+        }
+        self.learn(judgement);
+        let judged = Judged {
+            expected: &self.expected,
+            observed: &self.observed,
+            tracks: &self.tentative,
+            thresholds: &self.thresholds,
+            gravity_m_s2: self.gravity_m_s2,
+            remembered: None,
+        };
+        self.checks.iter_mut().for_each(|check| check.shown(&judged));
+        std::mem::swap(&mut self.tracks, &mut self.tentative);
+    }
+
+    /// A picture is shown that was not judged, since it is of the shadow itself.
+    pub fn shown_unjudged(&mut self) {
+        self.votes.next_frame();
+        let blank = Observed::default();
+        self.tracks.advance(&self.expected, &blank, self.gravity_m_s2, |_, _| f32::INFINITY);
+    }
+
+    /// Which pixels of the picture judged last some verdicts are about: those of the bodies where they are expected and
+    /// where they are seen, and a margin.
+    pub fn bad_pixels(&self, verdicts: &[Verdict], out: &mut Vec<bool>) {
+        let (width, height) = (self.expected.width, self.expected.height);
+        out.clear();
+        out.resize(width * height, false);
+        for verdict in verdicts {
+            let body = verdict.finding.object.and_then(|id| {
+                self.observed.measurements.iter().find(|measurement| measurement.id == id)
+            });
+            let rects = match body {
+                Some(found) => [found.rect, found.seen_rect(width, height), verdict.finding.rect],
+                None => [verdict.finding.rect; 3],
+            };
+            for rect in rects {
+                let size = usize::from(rect.x1.saturating_sub(rect.x0))
+                    .max(usize::from(rect.y1.saturating_sub(rect.y0)));
+                let rect = rect.grown(BAD_MARGIN_PX + size / 8, width, height);
+                for y in usize::from(rect.y0)..usize::from(rect.y1) {
+                    for x in usize::from(rect.x0)..usize::from(rect.x1) {
+                        let pixel = y * width + x;
+                        let large = body.is_some_and(|found| found.pixels > LARGE_PX);
+                        // A wall's rectangle is most of the picture; its own pixels are enough.
+                        out[pixel] |=
+                            !large || body.is_some_and(|f| self.expected.object[pixel] == f.body);
+                    }
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, evidence: &Evidence) {
+        let sigma_scale = self.thresholds.observer.depth_sigma_scale;
+        let observed = &mut self.observed;
+        self.look.score(&self.expected, evidence, &mut self.habits, sigma_scale, observed);
+        self.registrar.begin();
+        self.means.clear();
+        for view in &self.expected.views {
+            let mpp = self.expected.metres_per_pixel(view);
+            let predicted = match self.expected.body(view) {
+                Some(body) => self.tracks.predicted_px(body.id, &self.expected, mpp),
+                None => Vec2::ZERO,
+            };
+            let measured = self.registrar.measure(
+                &self.look,
+                &self.expected,
+                &self.habits,
+                observed,
+                view,
+                predicted,
+                self.thresholds.observer.centroid_px,
+            );
+            if let Some(measurement) = measured {
+                observed.measurements.push(measurement);
+                self.means.extend_from_slice(self.registrar.mean());
+            }
+        }
+        name_shifted(&self.look, &self.expected, observed);
+        self.ghosts.find(&self.look, &self.expected, &self.habits, observed);
+    }
+
+    /// Takes in how the observer speaks of bodies against which nothing stands.
+    fn learn(&mut self, judgement: &Judgement) {
+        let measurements = &self.observed.measurements;
+        let bodies = self.expected.snapshot.bodies.len();
+        self.unexplained.clear();
+        self.unexplained.resize(bodies, 0);
+        for (object, unexplained) in self.expected.object.iter().zip(&self.ghosts.unexplained) {
+            if *unexplained != 0
+                && let Some(count) = self.unexplained.get_mut(usize::from(*object))
+            {
+                *count += 1;
+            }
+        }
+        for (index, measurement) in measurements.iter().enumerate() {
+            let suspect = |verdict: &Verdict| verdict.finding.object == Some(measurement.id);
+            let in_place = measurement.shift_px.abs().max_element() < 1.5
+                && (measurement.found || measurement.separable == 0);
+            if !in_place || judgement.suspicions.iter().any(suspect) {
+                continue;
+            }
+            let classes = self.look.field.classes;
+            let said = Said {
+                mean: &self.means[index * classes..(index + 1) * classes],
+                unexplained: self.unexplained[usize::from(measurement.body)] as f32,
+                ln_scale: measurement.ln_scale,
+                ln_depth: Some(measurement.ln_depth)
+                    .filter(|_| measurement.ln_depth_var.is_finite()),
+            };
+            self.habits.learn(measurement.id, said);
+        }
+        if !judgement.suspicions.iter().any(|verdict| verdict.finding.what == "ghost") {
+            self.learn_sky();
+        }
+    }
+
+    /// The sky has its habits, too: clouds, stars, fog.
+    fn learn_sky(&mut self) {
+        let field = &self.look.field;
+        let mut mean = vec![0.0; field.classes];
+        let (mut count, mut unexplained) = (0.0f32, 0.0);
+        for (pixel, object) in self.expected.object.iter().enumerate() {
+            if *object != NONE || field.blind[pixel] {
+                continue;
+            }
+            count += 1.0;
+            unexplained += f32::from(u8::from(self.ghosts.unexplained[pixel] != 0));
+            mean.iter_mut().zip(field.classes_of(pixel)).for_each(|(mean, p)| *mean += p);
+        }
+        if count >= FEWEST_SKY_PIXELS {
+            mean.iter_mut().for_each(|mean| *mean /= count);
+            let said = Said { mean: &mean, unexplained, ln_scale: None, ln_depth: None };
+            self.habits.learn(SKY_ID, said);
+        }
+    }
+}
+
+/// Less sky than this says nothing about it.
+const FEWEST_SKY_PIXELS: f32 = 64.0;
+/// Pixels around what is bad that are made anew with it.
+const BAD_MARGIN_PX: usize = 2;
+/// Of a body of more pixels only its own pixels are bad.
+const LARGE_PX: u32 = 900;

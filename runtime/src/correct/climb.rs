@@ -1,0 +1,546 @@
+//! One picture through the guard: draft, judge, correct, judge again, finish.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reverie_guard::{
+    Evidence, Guard, Judgement, Ladder, LadderSettings, Level, Levels, Remembered, ShadowSnapshot,
+    Verdict, check_request,
+};
+use reverie_kernels::warp::PastFrame;
+
+use super::patch::{bad_tiles, blend, last_good, proxy, toned_paint};
+use super::{Draft, Drafts, Eye, GuardMode, GuardNote, GuardOrders, GuardStats, Keep, Redraft};
+use crate::condition::Candidates;
+use crate::frame::{FrameShadow, NeuralFrame};
+use crate::model::{ModelError, Observe, WorldModel, ms};
+use crate::paint::to_rgba8;
+use crate::request::{DreamRequest, FrameSource};
+use crate::tones::Tones;
+use crate::view::ShadowView;
+use crate::{profile_message, profile_plot, profile_scope};
+
+/// Noises of [`Level::BestOf`].
+const NOISES: usize = 3;
+/// First guess of what a pass of a model takes, milliseconds.
+const STEP_MS: f32 = 50.0;
+/// Alarms that are remembered while it is not calm.
+const MOST_ALARMED: usize = 64;
+/// A picture whose correction was judged to be no better by less than this is as bad.
+const BETTER: f32 = 0.5;
+
+/// Judges and corrects the pictures of one model.
+pub struct Corrector {
+    guard: Guard,
+    ladder: Ladder,
+    observer: Box<dyn Observe>,
+    tones: Tones,
+    last_good: Option<PastFrame>,
+    /// Check and body of what was corrected since it was calm last.
+    alarmed: Vec<(&'static str, Option<u64>)>,
+    stats: GuardStats,
+    /// Of models that do not show theirs.
+    view: Option<ShadowView>,
+    // Buffers.
+    bad: Vec<bool>,
+    tiles: Vec<f32>,
+    proxy: Vec<f32>,
+    corrected: Vec<f32>,
+}
+
+impl std::fmt::Debug for Corrector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Corrector").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
+/// A picture on its way up the ladder.
+struct Outcome {
+    rgb: Vec<f32>,
+    level: Level,
+    /// Of the picture, if it was judged again.
+    judgement: Option<Judgement>,
+}
+
+/// What a correction may use.
+struct Material<'a> {
+    snapshot: &'a ShadowSnapshot,
+    levels: Levels,
+    left_ms: f32,
+}
+
+impl Corrector {
+    /// For the model that `eye` looks at; goes on counting from `stats`.
+    pub fn new(eye: Eye, stats: GuardStats) -> Self {
+        Self {
+            guard: Guard::new(eye.thresholds, GuardOrders::default().gravity_m_s2),
+            ladder: Ladder::new(LadderSettings::default(), STEP_MS),
+            observer: eye.observer,
+            tones: Tones::default(),
+            last_good: None,
+            alarmed: Vec::new(),
+            stats: GuardStats { fault: None, ..stats },
+            view: None,
+            bad: Vec::new(),
+            tiles: Vec::new(),
+            proxy: Vec::new(),
+            corrected: Vec::new(),
+        }
+    }
+
+    /// What it did so far.
+    pub fn stats(&self) -> &GuardStats {
+        &self.stats
+    }
+
+    /// The guard, to add checks of one's own.
+    pub fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.guard
+    }
+
+    /// Answers a request with a picture of `model` that was judged. The note tells what stood against it.
+    ///
+    /// # Errors
+    /// As the model's own. That a picture cannot be judged is no error: it is shown, and counted as blind.
+    pub fn append(
+        &mut self,
+        model: &mut dyn WorldModel,
+        request: &DreamRequest,
+        orders: &GuardOrders,
+    ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        if request.reset {
+            self.guard.reset();
+            self.last_good = None;
+        }
+        self.guard.set_gravity(orders.gravity_m_s2);
+        self.guard.set_unguarded(orders.unguarded.iter().copied());
+        match model.drafts() {
+            Some(drafts) => self.through_drafts(drafts, request, orders),
+            None => self.after_the_fact(model, request, orders),
+        }
+    }
+
+    fn through_drafts(
+        &mut self,
+        drafts: &mut dyn Drafts,
+        request: &DreamRequest,
+        orders: &GuardOrders,
+    ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        let mut draft = drafts.draft(request)?;
+        let begun = Instant::now();
+        let Some(view) = drafts.view() else {
+            let frame = drafts.finish(request, draft, FrameSource::Model, Keep::All)?;
+            return Ok((frame, None));
+        };
+        let snapshot = sane(request);
+        self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
+        let judgement = match self.look(&draft.rgb, &snapshot, Some(drafts.candidates())) {
+            Ok((judgement, _)) => judgement,
+            Err(error) => {
+                self.blind(&error);
+                let frame = drafts.finish(request, draft, FrameSource::Model, Keep::All)?;
+                return Ok((frame, None));
+            }
+        };
+        draft.times.guard_ms += ms(begun.elapsed());
+        let alarms = self.alarms(&judgement, orders.mode);
+        let size = drafts.view().map_or((0, 0), |v| (v.maps.width as u32, v.maps.height as u32));
+        let climbing = Instant::now();
+        let outcome = if alarms.is_empty() {
+            Outcome { rgb: std::mem::take(&mut draft.rgb), level: Level::Accept, judgement: None }
+        } else {
+            self.note_alarms(&alarms);
+            self.mark_bad(&alarms, size);
+            let spent_ms = ms(request.requested_at.elapsed());
+            let material = Material {
+                snapshot: &snapshot,
+                levels: drafts.levels(),
+                left_ms: orders.deadline_ms - spent_ms,
+            };
+            let outcome = self.climb(&draft, &alarms, &material, drafts);
+            draft.times.correct_ms = ms(climbing.elapsed());
+            outcome
+        };
+        let note = self.settle(request, orders.mode, size, &judgement, &outcome);
+        let source = source_of(outcome.level);
+        let trust = self.trust(orders.mode, &judgement, &outcome, size);
+        if let (Some(view), GuardMode::Correct) = (drafts.view(), orders.mode) {
+            self.remember(view, &outcome, &judgement);
+        }
+        draft.rgb = outcome.rgb;
+        let keep = match outcome.level {
+            Level::LastGood | Level::ShadowPaint => Keep::Nothing,
+            _ => trust.as_deref().map_or(Keep::All, Keep::Trusting),
+        };
+        let frame = drafts.finish(request, draft, source, keep)?;
+        self.learn_tones(&frame, outcome.level, &judgement);
+        Ok((frame, note))
+    }
+
+    /// A model that takes its pictures into its past at once: what it shows can be corrected, what it remembers cannot.
+    fn after_the_fact(
+        &mut self,
+        model: &mut dyn WorldModel,
+        request: &DreamRequest,
+        orders: &GuardOrders,
+    ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        let mut frame = model.append_frame(request)?;
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        // Shadow paint is the state itself.
+        if frame.source == FrameSource::ShadowPaint
+            || width * height == 0
+            || frame.rgba.len() != 4 * width * height
+        {
+            return Ok((frame, None));
+        }
+        let begun = Instant::now();
+        let snapshot = sane(request);
+        let mut view = self
+            .view
+            .take()
+            .unwrap_or_else(|| ShadowView::new(&snapshot, &request.style, width, height, true));
+        view.draw(&snapshot, &request.style, width, height, true);
+        self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
+        let rgb: Vec<f32> = frame
+            .rgba
+            .chunks_exact(4)
+            .flat_map(|p| [p[0], p[1], p[2]])
+            .map(|b| f32::from(b) / 255.0)
+            .collect();
+        let judgement = match self.look(&rgb, &snapshot, None) {
+            Ok((judgement, _)) => judgement,
+            Err(error) => {
+                self.blind(&error);
+                self.view = Some(view);
+                return Ok((frame, None));
+            }
+        };
+        frame.times.guard_ms += ms(begun.elapsed());
+        let alarms = self.alarms(&judgement, orders.mode);
+        let size = (frame.width, frame.height);
+        let climbing = Instant::now();
+        let draft = Draft { rgb, times: frame.times };
+        let outcome = if alarms.is_empty() {
+            Outcome { rgb: draft.rgb, level: Level::Accept, judgement: None }
+        } else {
+            self.note_alarms(&alarms);
+            self.mark_bad(&alarms, size);
+            proxy(&view, None, &self.tones, &mut self.proxy);
+            let left_ms = orders.deadline_ms - ms(request.requested_at.elapsed());
+            let levels = Levels::only(|level| level >= Level::Proxy);
+            let level = self.ladder.first(levels, left_ms);
+            let rgb = self.without_network(level, &view, &draft.rgb);
+            Outcome { rgb, level, judgement: None }
+        };
+        let note = self.settle(request, orders.mode, size, &judgement, &outcome);
+        if orders.mode == GuardMode::Correct {
+            self.remember(&view, &outcome, &judgement);
+        }
+        if outcome.level != Level::Accept {
+            frame.rgba = Arc::new(to_rgba8(&outcome.rgb));
+            frame.shadow = Some(Arc::new(FrameShadow::new(&view, &request.style, &frame.rgba)));
+            frame.source = source_of(outcome.level);
+            frame.times.correct_ms = ms(climbing.elapsed());
+        }
+        self.learn_tones(&frame, outcome.level, &judgement);
+        self.view = Some(view);
+        Ok((frame, note))
+    }
+
+    /// Looks at a picture and judges it.
+    fn look(
+        &mut self,
+        rgb: &[f32],
+        snapshot: &ShadowSnapshot,
+        known: Option<&Candidates>,
+    ) -> Result<(Judgement, Evidence), ModelError> {
+        profile_scope!("judge");
+        let bytes: Vec<u8> = rgb.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
+        let evidence = self.observer.observe(&bytes, snapshot)?;
+        let remembered = known.map(|known| Remembered {
+            rgb,
+            memory_rgb: &known.memory,
+            memory_confidence: &known.memory_confidence,
+        });
+        Ok((self.guard.judge(&evidence, remembered), evidence))
+    }
+
+    fn blind(&mut self, error: &ModelError) {
+        self.stats.blind += 1;
+        let why = error.to_string();
+        if self.stats.fault.as_ref() != Some(&why) {
+            profile_message!("guard: a picture cannot be judged: {why}");
+            self.stats.fault = Some(why);
+        }
+        self.guard.shown_unjudged();
+    }
+
+    /// What must be corrected in this very picture. What was corrected lately is so again at the first suspicion.
+    /// Checks that look at many pictures speak on for a while after a fault is gone: a body that is where it should be
+    /// is then left alone.
+    fn alarms(&self, judgement: &Judgement, mode: GuardMode) -> Vec<Verdict> {
+        if mode != GuardMode::Correct {
+            return Vec::new();
+        }
+        let again = |verdict: &&Verdict| {
+            let key = (verdict.check, verdict.finding.object);
+            self.ladder.is_alert()
+                && self.alarmed.contains(&key)
+                && !judgement.verdicts.contains(verdict)
+        };
+        let again = judgement.suspicions.iter().filter(again);
+        judgement.verdicts.iter().chain(again).copied().filter(|v| self.stands(v)).collect()
+    }
+
+    fn stands(&self, verdict: &Verdict) -> bool {
+        let over_time = ["gravity", "energy", "momentum", "jitter"].contains(&verdict.check);
+        let thresholds = self.guard.thresholds();
+        let in_place_px = thresholds.jitter_px.max(3.0 * thresholds.observer.centroid_px);
+        let found = |id: u64| self.guard.observed().measurements.iter().find(|m| m.id == id);
+        match verdict.finding.object.and_then(found) {
+            Some(found) if over_time => {
+                !found.found || found.shift_px.abs().max_element() > in_place_px
+            }
+            _ => true,
+        }
+    }
+
+    fn note_alarms(&mut self, alarms: &[Verdict]) {
+        for alarm in alarms {
+            let key = (alarm.check, alarm.finding.object);
+            if !self.alarmed.contains(&key) && self.alarmed.len() < MOST_ALARMED {
+                self.alarmed.push(key);
+            }
+        }
+    }
+
+    fn mark_bad(&mut self, alarms: &[Verdict], (width, height): (u32, u32)) {
+        self.guard.bad_pixels(alarms, &mut self.bad);
+        bad_tiles(&self.bad, width as usize, height as usize, &mut self.tiles);
+    }
+
+    /// Corrects until nothing stands against the picture any more.
+    fn climb(
+        &mut self,
+        draft: &Draft,
+        alarms: &[Verdict],
+        material: &Material,
+        drafts: &mut dyn Drafts,
+    ) -> Outcome {
+        profile_scope!("correct");
+        let begun = Instant::now();
+        let left = |begun: Instant| material.left_ms - ms(begun.elapsed());
+        let mut level = self.ladder.first(material.levels, left(begun));
+        loop {
+            let started = Instant::now();
+            let how = match level {
+                Level::Strengthen => Redraft::Strengthen,
+                Level::Redenoise => Redraft::Parts { pictures: 1 },
+                Level::BestOf => Redraft::Parts { pictures: NOISES },
+                _ => {
+                    let Some(view) = drafts.view() else {
+                        let (rgb, level) = (draft.rgb.clone(), Level::Accept);
+                        return Outcome { rgb, level, judgement: None };
+                    };
+                    proxy(view, Some(drafts.candidates()), &self.tones, &mut self.proxy);
+                    let rgb = self.without_network(level, view, &draft.rgb);
+                    self.ladder.note_cost(level, ms(started.elapsed()));
+                    return Outcome { rgb, level, judgement: None };
+                }
+            };
+            let best = drafts.redraft(draft, &self.tiles, how).and_then(|pictures| {
+                self.best_of(pictures, alarms, material.snapshot, drafts.candidates())
+            });
+            self.ladder.note_cost(level, ms(started.elapsed()));
+            match best {
+                Ok(Some((rgb, judgement))) => {
+                    return Outcome { rgb, level, judgement: Some(judgement) };
+                }
+                Ok(None) => {}
+                // The next levels need less of the network.
+                Err(error) => {
+                    self.stats.fault = Some(format!("{} failed: {error}", level.name()));
+                }
+            }
+            level = self.ladder.after(level, material.levels, left(begun));
+        }
+    }
+
+    /// The best of some pictures, if nothing stands against it.
+    fn best_of(
+        &mut self,
+        pictures: Vec<Vec<f32>>,
+        alarms: &[Verdict],
+        snapshot: &ShadowSnapshot,
+        known: &Candidates,
+    ) -> Result<Option<(Vec<f32>, Judgement)>, ModelError> {
+        let before: f32 = alarms.iter().map(|alarm| alarm.finding.margin().min(100.0)).sum();
+        let mut best: Option<(f32, Vec<f32>, Evidence)> = None;
+        for rgb in pictures {
+            if !rgb.iter().all(|value| value.is_finite()) {
+                continue;
+            }
+            let (judgement, evidence) = self.look(&rgb, snapshot, Some(known))?;
+            let standing = |v: &&Verdict| self.stands(v);
+            let badness: f32 = judgement
+                .suspicions
+                .iter()
+                .filter(standing)
+                .map(|v| v.finding.margin().min(100.0))
+                .sum();
+            if best.as_ref().is_none_or(|(least, ..)| badness < *least) {
+                best = Some((badness, rgb, evidence));
+            }
+        }
+        let Some((_, rgb, evidence)) = best else { return Ok(None) };
+        // The guard must have seen last what is shown.
+        let remembered = Remembered {
+            rgb: &rgb,
+            memory_rgb: &known.memory,
+            memory_confidence: &known.memory_confidence,
+        };
+        let judgement = self.guard.judge(&evidence, Some(remembered));
+        let same = |v: &Verdict| {
+            alarms
+                .iter()
+                .any(|alarm| (alarm.check, alarm.finding.object) == (v.check, v.finding.object))
+        };
+        let standing: Vec<&Verdict> =
+            judgement.suspicions.iter().filter(|v| self.stands(v)).collect();
+        let after: f32 = standing.iter().map(|v| v.finding.margin().min(100.0)).sum();
+        let cured = !standing.iter().any(|v| same(v)) && after < BETTER * before.max(1.0) + 1.0;
+        Ok(cured.then_some((rgb, judgement)))
+    }
+
+    /// A level that needs the shadow alone; `self.proxy` is filled.
+    fn without_network(&mut self, level: Level, view: &ShadowView, rgb: &[f32]) -> Vec<f32> {
+        match (level, &self.last_good) {
+            (Level::Proxy, _) => {
+                let mut out = rgb.to_vec();
+                blend(&mut out, &self.proxy, &self.tiles);
+                out
+            }
+            (Level::LastGood, Some(past)) => {
+                last_good(view, past, &self.proxy, &mut self.corrected);
+                self.corrected.clone()
+            }
+            (Level::LastGood, None) => self.proxy.clone(),
+            _ => {
+                toned_paint(view, &self.tones, &mut self.corrected);
+                self.corrected.clone()
+            }
+        }
+    }
+
+    /// Tells guard and ladder what is shown, and counts.
+    fn settle(
+        &mut self,
+        request: &DreamRequest,
+        mode: GuardMode,
+        size: (u32, u32),
+        judgement: &Judgement,
+        outcome: &Outcome,
+    ) -> Option<GuardNote> {
+        match (&outcome.judgement, outcome.level) {
+            (Some(again), _) => self.guard.shown(again),
+            (None, Level::Accept) => self.guard.shown(judgement),
+            (None, _) => self.guard.shown_unjudged(),
+        }
+        if mode == GuardMode::Correct {
+            self.ladder.settle(outcome.level);
+            if !self.ladder.is_alert() {
+                self.alarmed.clear();
+            }
+        }
+        let stats = &mut self.stats;
+        stats.judged += 1;
+        stats.levels[outcome.level as usize] += 1;
+        let verdicts: Vec<Verdict> =
+            if judgement.verdicts.is_empty() && outcome.level != Level::Accept {
+                judgement.suspicions.clone()
+            } else {
+                judgement.verdicts.clone()
+            };
+        for verdict in &verdicts {
+            *stats.verdicts.entry(verdict.check).or_default() += 1;
+            profile_message!("guard: {verdict}");
+        }
+        profile_plot!("guard level", outcome.level as usize as f64);
+        profile_plot!("guard verdicts", verdicts.len() as f64);
+        if verdicts.is_empty() {
+            return None;
+        }
+        stats.rejects += 1;
+        Some(GuardNote {
+            request_id: request.id,
+            tick: request.snapshot.tick,
+            verdicts,
+            level: outcome.level,
+            size,
+        })
+    }
+
+    /// How far each pixel is to be trusted: not where something is suspected, nor where it is not the model's own.
+    fn trust(
+        &mut self,
+        mode: GuardMode,
+        judgement: &Judgement,
+        outcome: &Outcome,
+        (width, height): (u32, u32),
+    ) -> Option<Vec<f32>> {
+        if mode != GuardMode::Correct {
+            return None;
+        }
+        match outcome.level {
+            Level::Accept if judgement.suspicions.is_empty() => None,
+            Level::Accept => {
+                self.guard.bad_pixels(&judgement.suspicions, &mut self.bad);
+                bad_tiles(&self.bad, width as usize, height as usize, &mut self.tiles);
+                Some(self.tiles.iter().map(|bad| 1.0 - bad).collect())
+            }
+            Level::Proxy => Some(self.tiles.iter().map(|bad| 1.0 - bad).collect()),
+            _ => None,
+        }
+    }
+
+    /// The last good picture is the last one against which nothing stood.
+    fn remember(&mut self, view: &ShadowView, outcome: &Outcome, judgement: &Judgement) {
+        let good = match outcome.level {
+            Level::Accept => judgement.suspicions.is_empty(),
+            Level::Strengthen | Level::Redenoise | Level::BestOf => true,
+            _ => false,
+        };
+        if good && outcome.rgb.len() == 3 * view.maps.width * view.maps.height {
+            let rgb = outcome.rgb.clone();
+            self.last_good = Some(PastFrame::new(view.scene(), &view.camera, &view.maps, rgb));
+        }
+    }
+
+    /// The model's colours, from pictures against which nothing stands: an erased body would get those of the floor.
+    fn learn_tones(&mut self, frame: &NeuralFrame, level: Level, judgement: &Judgement) {
+        if level == Level::Accept
+            && judgement.suspicions.is_empty()
+            && let Some(shadow) = &frame.shadow
+        {
+            self.tones.learn(&shadow.tones);
+            let bodies = &frame.snapshot.bodies;
+            if self.tones.len() > 4 * bodies.len() + 256 {
+                let alive: std::collections::HashSet<u64> = bodies.iter().map(|b| b.id).collect();
+                self.tones.retain(|id| alive.contains(&id));
+            }
+        }
+    }
+}
+
+fn source_of(level: Level) -> FrameSource {
+    if level == Level::ShadowPaint { FrameSource::ShadowPaint } else { FrameSource::Model }
+}
+
+/// The request's state without insane bodies, as models draw it.
+fn sane(request: &DreamRequest) -> Arc<ShadowSnapshot> {
+    let mut snapshot = (*request.snapshot).clone();
+    match check_request(&mut snapshot) {
+        Ok(quarantined) if !quarantined.is_empty() => Arc::new(snapshot),
+        _ => request.snapshot.clone(),
+    }
+}

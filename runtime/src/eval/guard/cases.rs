@@ -1,0 +1,92 @@
+//! Finding faults that can be shown in clean episodes.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reverie_guard::fault::{Label, Search};
+use reverie_guard::{Fault, FaultClass};
+
+use super::GRAVITY_M_S2;
+use crate::data::Episode;
+
+/// Share of the frames after the start in which the fault must be in view.
+const IN_VIEW: f64 = 0.7;
+/// A fault is looked for at every so many frames of an episode.
+const STRIDE: usize = 3;
+
+/// Frames of one case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Right ones before the fault.
+    pub before: usize,
+    /// With it.
+    pub after: usize,
+}
+
+/// A fault to be shown in an episode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Into the episodes.
+    pub episode: usize,
+    /// First frame played.
+    pub first: usize,
+    /// First frame with the fault.
+    pub start: usize,
+    /// One past the last frame played.
+    pub end: usize,
+    /// What is shown.
+    pub fault: Fault,
+    /// For the frames from `start` on; `None` where nothing of it can be seen.
+    pub labels: Vec<Option<Label>>,
+}
+
+/// Looks for at most `most` cases of a class and strength, spread over the episodes. `least_pixels` is the size of the
+/// body in sight at the start.
+pub fn find(
+    episodes: &[Episode],
+    class: FaultClass,
+    strength: f32,
+    most: usize,
+    least_pixels: usize,
+    span: Span,
+    seed: u64,
+) -> Vec<Case> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (class as u64) << 8);
+    let mut starts: Vec<(usize, usize)> = Vec::new();
+    for (number, episode) in episodes.iter().enumerate() {
+        let last = episode.len().saturating_sub(span.after);
+        starts.extend((span.before..last).step_by(STRIDE).map(|start| (number, start)));
+    }
+    starts.shuffle(&mut rng);
+    let mut found: Vec<Case> = Vec::new();
+    // Of each body in a span only one case, so that neighbours do not count twice.
+    for (number, start) in starts {
+        if found.len() >= most {
+            break;
+        }
+        let Some(episode) = episodes.get(number) else { continue };
+        let (width, height) = (episode.header().width as usize, episode.header().height as usize);
+        let search =
+            Search { width, height, least_pixels, gravity_m_s2: GRAVITY_M_S2, seed: rng.random() };
+        let past = [episode.snapshot(start - 1), episode.snapshot(start)];
+        let Some(fault) = Fault::begin(class, strength, &past, &search) else { continue };
+        let close = |case: &Case| {
+            case.episode == number
+                && case.fault.body == fault.body
+                && case.start.abs_diff(start) < span.before + span.after
+        };
+        if found.iter().any(close) {
+            continue;
+        }
+        let end = start + span.after;
+        let labels: Vec<Option<Label>> =
+            (start..end).map(|i| fault.label(&episode.snapshot(i), width, height)).collect();
+        // What moves or flies is out of view sooner.
+        let seen = labels.iter().flatten().filter(|label| label.expected_px > 0).count();
+        if seen as f64 >= IN_VIEW * labels.len() as f64 {
+            let first = start - span.before;
+            found.push(Case { episode: number, first, start, end, fault, labels });
+        }
+    }
+    found
+}

@@ -1,0 +1,119 @@
+//! Observers on disk: weights beside the model's, named in the model's card.
+
+use std::path::{Path, PathBuf};
+
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+
+use super::Observer;
+use super::net::{ObserverConfig, ObserverNet};
+use crate::card::{ModelCard, ObserverCard, Provenance};
+use crate::device::fastest_kind;
+use crate::files::{read_limited, write_atomically};
+use crate::model::ModelError;
+use crate::train::TrainError;
+use crate::train::optimizer::Optimizer;
+use crate::weights::{
+    MAX_WEIGHTS_BYTES, Precision, WeightTensor, Weights, read_weights, write_weights,
+};
+
+impl Observer {
+    /// Loads the observer that `card`, the one at `card_path`, names; `None` if it names none.
+    ///
+    /// # Errors
+    /// Its weights are missing or damaged, or it is of another kind than this program's.
+    pub fn load(
+        card_path: &Path,
+        card: &ModelCard,
+        device: Device,
+    ) -> Result<Option<Self>, ModelError> {
+        let Some(observer) = &card.observer else { return Ok(None) };
+        let unsupported =
+            |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
+        let (Ok(channels), Ok(blocks)) =
+            (observer.channels.clone().try_into(), observer.blocks.clone().try_into())
+        else {
+            let what = "an observer has three levels of channels and blocks";
+            return Err(unsupported(what.to_owned()));
+        };
+        let config = ObserverConfig { channels, blocks };
+        if let Some((field, reason)) = config.fault() {
+            return Err(unsupported(format!("observer.{field} is {reason}")));
+        }
+        let size = (card.architecture.width, card.architecture.height);
+        if size.0 == 0 || size.1 == 0 || size.0 % 8 != 0 || size.1 % 8 != 0 {
+            let what = format!("{}×{} pixels; both must be multiples of 8", size.0, size.1);
+            return Err(unsupported(what));
+        }
+        if card.materials.iter().map(String::as_str).ne(crate::material::MATERIAL_NAMES) {
+            let what = "its `materials` differ from this program's; train the observer again";
+            return Err(unsupported(what.to_owned()));
+        }
+        let store = VarStore::new(device);
+        let mut net = ObserverNet::new(&store.root(), &config);
+        let expected: Vec<(String, Vec<usize>)> = store
+            .variables()
+            .into_iter()
+            .map(|(name, t)| (name, t.size().iter().map(|s| *s as usize).collect()))
+            .collect();
+        let path = card_path.with_file_name(&observer.weights);
+        let weights = read_weights(path, Some(&observer.sha256), &expected)?;
+        {
+            let _guard = tch::no_grad_guard();
+            for (name, mut variable) in store.variables() {
+                if let Some(tensor) = weights.get(&name) {
+                    let values = Tensor::f_from_slice(&tensor.values)?;
+                    variable.f_copy_(&values.f_view(variable.size().as_slice())?)?;
+                }
+            }
+        }
+        let kind = fastest_kind(device);
+        net.freeze(kind)?;
+        Ok(Some(Self { net, _store: store, device, kind, size }))
+    }
+}
+
+/// Makes `out` a complete model: the weights of the model that `recipe_model` describes, the observer's, and a card with
+/// both. Returns the card's path.
+///
+/// # Errors
+/// A file cannot be read or written, or the weights are not finite.
+pub fn publish(
+    out: &Path,
+    model: &Path,
+    config: &ObserverConfig,
+    optimizer: &Optimizer,
+    provenance: Provenance,
+) -> Result<PathBuf, TrainError> {
+    let mut card = ModelCard::load(model)?;
+    let io = |action: &str, path: &Path| {
+        let action = format!("{action} {}", path.display());
+        move |source| TrainError::Io { action, source }
+    };
+    let (from, to) = (card.weights_path(model), out.join(&card.weights));
+    let there = std::fs::metadata(&to).map(|m| m.len()).ok();
+    if there.is_none() || there != std::fs::metadata(&from).map(|m| m.len()).ok() {
+        let bytes = read_limited(&from, MAX_WEIGHTS_BYTES).map_err(io("read", &from))?;
+        write_atomically(&to, &bytes).map_err(io("write", &to))?;
+    }
+    let mut weights = Weights::new();
+    for (name, shape, values) in optimizer.averaged()? {
+        let shape = shape.iter().map(|s| *s as usize).collect();
+        weights.insert(name, WeightTensor { shape, values });
+    }
+    let file = format!("{}.observer.safetensors", card.weights.trim_end_matches(".safetensors"));
+    let sha256 = write_weights(out.join(&file), &weights, Precision::Bf16)?;
+    card.observer = Some(ObserverCard {
+        weights: file,
+        sha256,
+        channels: config.channels.to_vec(),
+        blocks: config.blocks.to_vec(),
+        provenance,
+        scores: Default::default(),
+        thresholds: None,
+    });
+    let name = model.file_name().unwrap_or("model.world.ron".as_ref());
+    let path = out.join(name);
+    card.save_atomically(&path)?;
+    Ok(path)
+}

@@ -1,0 +1,315 @@
+//! The training loop of the observer; resumes after a kill at any moment.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::nn::VarStore;
+use tch::{Device, Kind, Reduction, Tensor};
+
+use super::augment::{Augmented, augment};
+use super::dreamed::Dreamed;
+use super::files::publish;
+use super::net::ObserverNet;
+use super::prior::{CLASSES, SKY_CLASS};
+use super::recipe::ObserverRecipe;
+use super::sample::ObserverSample;
+use super::score::{ScoreOptions, score};
+use crate::card::{ModelCard, Provenance};
+use crate::data::{DataError, Episode};
+use crate::device::device_by_name;
+use crate::train::loader::Loader;
+use crate::train::optimizer::Optimizer;
+use crate::train::publish::folders;
+use crate::train::state::{self, Ledger};
+use crate::train::trainer::{
+    HISTORY_STEPS, MOST_BAD_STEPS, find_episodes, learning_rate, list_all, next_batch,
+};
+use crate::train::{Progress, TrainError};
+
+/// Frames drawn from an episode per visit.
+const PER_VISIT: usize = 12;
+
+/// Trains or resumes; returns the path of a model card with the observer in it, in the recipe's folder.
+///
+/// `report` is called every few steps and at the end, `scoring` while the finished observer is scored: what, and the
+/// share done. Setting `stop` saves and publishes what there is, without scores.
+///
+/// # Errors
+/// See [`TrainError`]; a state that was saved stays.
+pub fn train_observer(
+    recipe: &ObserverRecipe,
+    command: &str,
+    stop: &AtomicBool,
+    mut report: impl FnMut(&Progress),
+    scoring: &mut dyn FnMut(&str, f64),
+) -> Result<PathBuf, TrainError> {
+    let device = device_by_name(&recipe.device)
+        .ok_or_else(|| TrainError::NoDevice { device: recipe.device.clone() })?;
+    let model = ModelCard::load(&recipe.model)?;
+    let (episodes, size) = find_episodes(&recipe.data)?;
+    let wanted = (model.architecture.width, model.architecture.height);
+    if size != wanted {
+        let path = episodes.first().cloned().unwrap_or_default();
+        let wanted = format!("the model's pictures have {}×{}", wanted.0, wanted.1);
+        return Err(TrainError::Size { path, width: size.0, height: size.1, wanted });
+    }
+    let held_out = list_all(&recipe.eval)?;
+    std::fs::create_dir_all(&recipe.out).map_err(|source| TrainError::Io {
+        action: format!("create {}", recipe.out.display()),
+        source,
+    })?;
+    if recipe.threads > 0 {
+        tch::set_num_threads(recipe.threads as i32);
+    }
+    tch::manual_seed(recipe.seed as i64 & i64::MAX);
+    let store = VarStore::new(device);
+    let net = ObserverNet::new(&store.root(), &recipe.network);
+    let mut optimizer = Optimizer::new(&store)?;
+    let state_path = recipe.out.join("state.safetensors");
+    let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
+    ledger.runs += 1;
+    let mut source = Source::new(recipe, &ledger, episodes.clone(), size)?;
+    let publish = |optimizer: &Optimizer, ledger: &Ledger| {
+        let provenance = provenance(recipe, command, ledger, episodes.len());
+        publish(&recipe.out, &recipe.model, &recipe.network, optimizer, provenance)
+    };
+
+    let (mut saved_at, mut step_at) = (Instant::now(), Instant::now());
+    let (mut recent, mut recent_steps, mut bad_steps) = (0.0, 0u64, 0u32);
+    let mut window = (Instant::now(), ledger.samples);
+    while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
+        let batch = source.next(recipe.batch)?;
+        let done = ledger.trained_s / (60.0 * recipe.minutes);
+        let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let loss = loss(recipe, &net, &batch, size, device)?;
+        loss.f_backward()?;
+        let norm = optimizer.step(rate, recipe.weight_decay, recipe.ema_decay)?;
+        let value = loss.f_double_value(&[])?;
+        if value.is_finite() && norm.is_finite() {
+            bad_steps = 0;
+            recent += value;
+            recent_steps += 1;
+        } else {
+            bad_steps += 1;
+            if bad_steps >= MOST_BAD_STEPS {
+                return Err(TrainError::Diverged {
+                    steps: bad_steps,
+                    learning_rate: recipe.learning_rate,
+                });
+            }
+        }
+        ledger.steps = optimizer.steps;
+        ledger.samples += recipe.batch as u64;
+        ledger.trained_s += step_at.elapsed().as_secs_f64();
+        step_at = Instant::now();
+        if recent_steps >= HISTORY_STEPS {
+            let mean = recent / recent_steps as f64;
+            ledger.losses.push((ledger.steps, mean));
+            (recent, recent_steps) = (0.0, 0);
+            let samples_per_s =
+                (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
+            window = (Instant::now(), ledger.samples);
+            let ledger = ledger.clone();
+            report(&Progress { ledger, loss: mean, learning_rate: rate, samples_per_s, done });
+        }
+        if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
+            state::save(&state_path, &optimizer, &ledger)?;
+            publish(&optimizer, &ledger)?;
+            saved_at = Instant::now();
+        }
+    }
+    drop(source);
+    state::save(&state_path, &optimizer, &ledger)?;
+    let card = publish(&optimizer, &ledger)?;
+    if !stop.load(Ordering::Relaxed) && !held_out.is_empty() {
+        write_scores(&card, &held_out, scoring)?;
+    }
+    let done = ledger.trained_s / (60.0 * recipe.minutes);
+    let before = ledger.losses.last().map_or(f64::NAN, |l| l.1);
+    report(&Progress {
+        loss: if recent_steps > 0 { recent / recent_steps as f64 } else { before },
+        learning_rate: learning_rate(
+            recipe.learning_rate,
+            recipe.warmup_steps,
+            optimizer.steps,
+            done,
+        ),
+        samples_per_s: (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64(),
+        done: done.min(1.0),
+        ledger,
+    });
+    Ok(card)
+}
+
+/// Scores the observer of the card on `held_out` episodes and writes the figures into the card.
+///
+/// # Errors
+/// An episode or a weights file is damaged, or the card cannot be written.
+pub fn write_scores(
+    card_path: &Path,
+    held_out: &[PathBuf],
+    progress: &mut dyn FnMut(&str, f64),
+) -> Result<(), TrainError> {
+    let scores = score(card_path, held_out, &ScoreOptions::default(), progress)?;
+    let mut card = ModelCard::load(card_path)?;
+    if let Some(observer) = &mut card.observer {
+        observer.scores = scores.figures();
+    }
+    Ok(card.save_atomically(card_path)?)
+}
+
+fn provenance(
+    recipe: &ObserverRecipe,
+    command: &str,
+    ledger: &Ledger,
+    episodes: usize,
+) -> Provenance {
+    Provenance {
+        data: format!("{episodes} episodes from {}", folders(&recipe.data)),
+        seed: recipe.seed,
+        recipe: ron::ser::to_string_pretty(recipe, Default::default()).unwrap_or_default(),
+        command: command.to_owned(),
+        device: recipe.device.clone(),
+        samples_seen: ledger.samples,
+        trained_s: ledger.trained_s,
+        commit: String::new(),
+    }
+}
+
+/// Where batches come from: true pictures as they are drawn, and kept ones of the model.
+struct Source {
+    loader: Loader<ObserverSample>,
+    shuffle: Vec<ObserverSample>,
+    dreamed: Option<Dreamed>,
+    dreamed_share: f64,
+    kept: Vec<ObserverSample>,
+    most_kept: usize,
+    width: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Source {
+    fn new(
+        recipe: &ObserverRecipe,
+        ledger: &Ledger,
+        episodes: Vec<PathBuf>,
+        size: (u32, u32),
+    ) -> Result<Self, TrainError> {
+        let io = |what: &str| {
+            let action = format!("start a {what} thread");
+            move |source| TrainError::Io { action, source }
+        };
+        let episodes = Arc::new(episodes);
+        let loader =
+            Loader::spawn(episodes.clone(), recipe.seed, ledger.runs, recipe.loaders, size, draw)
+                .map_err(io("loader"))?;
+        let seed = recipe.seed ^ (ledger.runs << 16);
+        let dreamed = (recipe.dreamed_share > 0.0)
+            .then(|| Dreamed::spawn(episodes, recipe.model.clone(), seed))
+            .transpose()
+            .map_err(io("dreaming"))?;
+        Ok(Self {
+            loader,
+            shuffle: Vec::new(),
+            dreamed,
+            dreamed_share: recipe.dreamed_share,
+            kept: Vec::new(),
+            most_kept: recipe.dreamed_kept,
+            width: size.0 as usize,
+            rng: ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32)),
+        })
+    }
+
+    fn next(&mut self, count: usize) -> Result<Vec<Augmented>, TrainError> {
+        if let Some(dreamed) = &self.dreamed {
+            // While there are few, all that come are taken; later a step brings one: the model shall not take the
+            // trainer's time.
+            let most = if self.kept.len() < self.most_kept { usize::MAX } else { 1 };
+            for sample in dreamed.samples.try_iter().take(most) {
+                let sample = sample.map_err(TrainError::Model)?;
+                if self.kept.len() < self.most_kept {
+                    self.kept.push(sample);
+                } else {
+                    let at = self.rng.random_range(0..self.kept.len());
+                    self.kept[at] = sample;
+                }
+            }
+        }
+        let dreamed = match self.kept.len() {
+            0 => 0,
+            _ => (0..count).filter(|_| self.rng.random_bool(self.dreamed_share)).count(),
+        };
+        let fresh = next_batch(&self.loader, &mut self.shuffle, count - dreamed, &mut self.rng)?;
+        let mut batch = Vec::with_capacity(count);
+        for sample in &fresh {
+            batch.push(augment(sample, self.width, &mut self.rng));
+        }
+        for _ in 0..dreamed {
+            let at = self.rng.random_range(0..self.kept.len());
+            batch.push(augment(&self.kept[at], self.width, &mut self.rng));
+        }
+        Ok(batch)
+    }
+}
+
+/// True pictures of some frames of an episode.
+fn draw(
+    episode: &Episode,
+    rng: &mut ChaCha8Rng,
+    out: &mut dyn FnMut(ObserverSample),
+) -> Result<(), DataError> {
+    let (width, height) = (episode.header().width as usize, episode.header().height as usize);
+    for _ in 0..PER_VISIT {
+        let frame = rng.random_range(0..episode.len());
+        let snapshot = episode.snapshot(frame);
+        out(ObserverSample::new(&snapshot, episode.frame_rgb(frame)?, width, height));
+    }
+    Ok(())
+}
+
+/// Weighed cross-entropy of the classes, and the negative log-likelihood of ln(depth) under a Laplace distribution
+/// whose scale is predicted (Kendall & Gal 2017), where there is no sky.
+fn loss(
+    recipe: &ObserverRecipe,
+    net: &ObserverNet,
+    batch: &[Augmented],
+    size: (u32, u32),
+    device: Device,
+) -> Result<Tensor, TrainError> {
+    let (count, w, h) = (batch.len() as i64, i64::from(size.0), i64::from(size.1));
+    let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
+    let stack = |of: fn(&Augmented) -> &[f32], shape: &[i64]| -> Result<Tensor, TrainError> {
+        let values = batch.iter().map(of).collect::<Vec<_>>().concat();
+        Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_device(device)?)
+    };
+    let rgb = stack(|s| &s.rgb, &[count, h, w, 3])?.f_permute([0, 3, 1, 2])?.f_to_kind(kind)?;
+    let allowed = stack(|s| &s.allowed, &[count, CLASSES as i64])?;
+    let weight = stack(|s| &s.weight, &[-1])?;
+    let depth_ln = stack(|s| &s.depth_ln, &[-1])?;
+    let class = batch.iter().map(|s| s.class.as_slice()).collect::<Vec<_>>().concat();
+    let class = Tensor::f_from_slice(&class)?.f_to_device(device)?;
+
+    let seen = net.forward(&rgb, &allowed)?;
+    let cross_entropy = seen.class_logits.f_view([-1, CLASSES as i64])?.f_cross_entropy_loss(
+        &class,
+        None::<Tensor>,
+        Reduction::None,
+        -100,
+        0.0,
+    )?;
+    let total = weight.f_sum(Kind::Float)?;
+    let classes = cross_entropy.f_mul(&weight)?.f_sum(Kind::Float)?.f_div(&total)?;
+    let scale_ln = seen.scale_ln.f_view([-1])?;
+    let error = seen.depth_ln.f_view([-1])?.f_sub(&depth_ln)?.f_abs()?;
+    let likelihood = error.f_mul(&scale_ln.f_neg()?.f_exp()?)?.f_add(&scale_ln)?;
+    let ground = weight.f_mul(&class.f_ne(i64::from(SKY_CLASS))?.f_to_kind(Kind::Float)?)?;
+    let depth = likelihood
+        .f_mul(&ground)?
+        .f_sum(Kind::Float)?
+        .f_div(&ground.f_sum(Kind::Float)?.f_clamp_min(1.0)?)?;
+    Ok(classes.f_add(&depth.f_mul_scalar(recipe.depth_weight)?)?)
+}
