@@ -358,3 +358,6 @@ const FEWEST_SKY_PIXELS: f32 = 64.0;
 const BAD_MARGIN_PX: usize = 2;
 /// Of a body of more pixels only its own pixels are bad.
 const LARGE_PX: u32 = 900;
+
+#[cfg(test)]
+mod tests;
