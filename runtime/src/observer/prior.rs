@@ -103,9 +103,9 @@ mod tests {
         assert!(allows([0.0, 0.0, 0.2], 0.0), "round the eye");
         assert!(!allows([0.0, 0.0, 4.0], 0.0));
         assert!(allows([0.0, 0.0, 4.0], std::f32::consts::PI));
-        // The upper border lies at tan 30° = 2.3 m; the ball's edge reaches 0.58 m further along the vertical.
+        // The upper border lies at tan 30° = 2.3 m; the corners of the ball's box reach 1 m further along the vertical.
         assert!(allows([0.0, 2.8, -4.0], 0.0));
-        assert!(!allows([0.0, 3.0, -4.0], 0.0));
+        assert!(!allows([0.0, 3.4, -4.0], 0.0));
         assert!(ClassPrior::SKY.allows(SKY_CLASS) && !ClassPrior::SKY.allows(0));
         assert!(ClassPrior::ALL.flags().iter().all(|f| *f == 1.0));
     }
