@@ -20,6 +20,8 @@ use serde::Serialize;
 
 #[path = "stages/display.rs"]
 mod display;
+#[path = "stages/guard.rs"]
+mod guard;
 
 /// Frames before anything is measured: caches fill, keyframes gather.
 const WARM_UP_FRAMES: u64 = 20;
@@ -177,7 +179,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         measure(&format!("shadow paint {width}x{height}"), &mut paint, &mut rows)?;
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    for card in cards(&root.join("assets/models")) {
+    let cards = cards(&root.join("assets/models"));
+    guard::measure(&cards, threads, &mut rows)?;
+    for card in cards {
         for steps in [1, 2, 4] {
             let options = LoadOptions {
                 steps: Some(steps),

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bevy::app::ScheduleRunnerPlugin;
 use bevy::prelude::*;
 use bevy_reverie::camera::BuildModel;
-use bevy_reverie::guard::Level;
 use bevy_reverie::physics_guard::ShadowSnapshot;
 use bevy_reverie::physics_guard::fault::{Fault, FaultClass, Search};
 use bevy_reverie::prelude::*;
@@ -23,9 +22,8 @@ use bevy_reverie::runtime::model::{LoadOptions, WorldModel};
 use reverie::courtyard::{CourtyardCamera, CourtyardPlugin};
 
 const CARD: &str = "assets/models/courtyard.world.ron";
-/// Headless: frames without a fault, and with one.
-const CALM: u32 = 40;
-const FAULTY: u32 = 40;
+/// Headless: frames without a fault, and then as many with one.
+const PHASE: u32 = 40;
 
 /// What is wanted of the saboteur, which works on the dream thread.
 static WANTED: Mutex<Option<FaultClass>> = Mutex::new(None);
@@ -127,8 +125,7 @@ fn try_all(
 ) {
     let (serial, frames, caught) = &mut *counted;
     for GuardVerdict { verdict, level, .. } in verdicts.read() {
-        let done = if *level == Level::Accept { "seen" } else { level.name() };
-        let line = format!("{} {} ({done})", verdict.check, verdict.finding.what);
+        let line = format!("{} {} > {}", verdict.check, verdict.finding.what, level.name());
         if !caught.contains(&line) {
             caught.push(line);
         }
@@ -136,16 +133,16 @@ fn try_all(
     let fresh = dreams.iter().find(|(_, picture)| picture.serial != *serial);
     let Some((dream, picture)) = fresh else { return };
     (*serial, *frames) = (picture.serial, *frames + 1);
-    let (round, at) = (*frames / (CALM + FAULTY), *frames % (CALM + FAULTY));
+    let (round, at) = (*frames / (2 * PHASE), *frames % (2 * PHASE));
     let Some(class) = FaultClass::ALL.get(round as usize) else {
         let guard = &dream.status().guard;
         println!("{} pictures judged, {} rejected", guard.judged, guard.rejects);
         exit.write(AppExit::Success);
         return;
     };
-    if at == CALM || at == 0 {
+    if at == PHASE || at == 0 {
         let name = if at == 0 { "nothing" } else { class.name() };
         println!("before {name}: {}", std::mem::take(caught).join(", "));
-        want((at == CALM).then_some(*class));
+        want((at == PHASE).then_some(*class));
     }
 }

@@ -95,13 +95,13 @@ impl Calibrator {
         }
         self.add_classes(guard);
         let observed = guard.observed();
-        for found in observed.measurements.iter().filter(|found| found.found) {
+        for found in observed.measurements.iter().filter(|found| found.is_placed()) {
             let resting = guard
                 .tracks()
                 .get(found.id)
                 .and_then(|track| track.samples().last())
                 .is_some_and(|sample| sample.motion == Motion::Resting);
-            if resting && found.shift_var_px2.is_finite() {
+            if resting {
                 self.shifts_px.add(found.shift_px.x.abs());
                 self.shifts_px.add(found.shift_px.y.abs());
             }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::observed::Usual;
+
 /// Share of a material that an observer nobody measured is thought to name right.
 const UNMEASURED: f32 = 0.6;
 /// Each distribution is mixed with so much of "any class": nothing is impossible.
@@ -17,6 +19,9 @@ const ROW_FRAMES: f32 = 6.0;
 const MOST_FRAMES: f32 = 12.0;
 /// Bodies that are remembered.
 const MOST_BODIES: usize = 4096;
+/// A body that is usually further from its collider's scale or depth than this is no habit but a fault.
+const MOST_LN_SCALE: f32 = 0.25;
+const MOST_LN_DEPTH: f32 = 0.7;
 
 /// How often an observer names each class, by the class that is there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,8 +63,24 @@ struct Habit {
     frames: f32,
     /// Pixels of it that are usually left unexplained.
     unexplained: f32,
+    usual: Usual,
     seen_at: u64,
 }
+
+/// What was said of a body in one picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// Mean class probabilities over its pixels.
+    pub(crate) mean: &'a [f32],
+    /// Pixels of it that nothing explains.
+    pub(crate) unexplained: f32,
+    /// Its scale and depth, where they were told.
+    pub(crate) ln_scale: Option<f32>,
+    pub(crate) ln_depth: Option<f32>,
+}
+
+/// The sky, among the bodies.
+pub(crate) const SKY_ID: u64 = u64::MAX;
 
 /// Distributions over classes, as logarithms.
 #[derive(Debug, Default)]
@@ -101,7 +122,7 @@ impl Habits {
 
     /// Writes the logarithm of what is usually said of a body into `out`.
     pub(crate) fn write(&self, id: u64, material: u8, out: &mut [f32]) {
-        let class = self.class_of(material);
+        let class = if id == SKY_ID { self.classes - 1 } else { self.class_of(material) };
         match self.bodies.get(&id) {
             Some(habit) => {
                 let row = &self.confusion.rows[class];
@@ -118,24 +139,33 @@ impl Habits {
         }
     }
 
-    /// Logarithm of what is usually said of the sky.
-    pub(crate) fn sky(&self) -> &[f32] {
-        &self.ln_rows[self.classes - 1]
-    }
-
-    /// Takes in what was said of a body in an accepted picture: the mean over its pixels, and how many of them were
-    /// left unexplained.
-    pub(crate) fn learn(&mut self, id: u64, mean: &[f32], unexplained: f32) {
+    /// Takes in what was said of a body in an accepted picture.
+    pub(crate) fn learn(&mut self, id: u64, said: Said) {
         self.clock += 1;
         let clock = self.clock;
-        let fresh = || Habit { mean: mean.to_vec(), frames: 0.0, unexplained: 0.0, seen_at: clock };
+        let fresh = || Habit {
+            mean: said.mean.to_vec(),
+            frames: 0.0,
+            unexplained: 0.0,
+            usual: Usual::default(),
+            seen_at: clock,
+        };
         let habit = self.bodies.entry(id).or_insert_with(fresh);
         habit.frames = (habit.frames + 1.0).min(MOST_FRAMES);
         let share = 1.0 / habit.frames;
-        for (known, new) in habit.mean.iter_mut().zip(mean) {
+        for (known, new) in habit.mean.iter_mut().zip(said.mean) {
             *known += share * (new - *known);
         }
-        habit.unexplained += share * (unexplained - habit.unexplained);
+        habit.unexplained += share * (said.unexplained - habit.unexplained);
+        let usual = &mut habit.usual;
+        if let Some(ln_scale) = said.ln_scale {
+            let ln_scale = usual.ln_scale + share * (ln_scale - usual.ln_scale);
+            usual.ln_scale = ln_scale.clamp(-MOST_LN_SCALE, MOST_LN_SCALE);
+        }
+        if let Some(ln_depth) = said.ln_depth {
+            let ln_depth = usual.ln_depth + share * (ln_depth - usual.ln_depth);
+            usual.ln_depth = ln_depth.clamp(-MOST_LN_DEPTH, MOST_LN_DEPTH);
+        }
         habit.seen_at = clock;
         if self.bodies.len() > MOST_BODIES {
             let mut ages: Vec<u64> = self.bodies.values().map(|habit| habit.seen_at).collect();
@@ -143,6 +173,11 @@ impl Habits {
             let oldest = *middle;
             self.bodies.retain(|_, habit| habit.seen_at > oldest);
         }
+    }
+
+    /// Its usual scale and depth.
+    pub(crate) fn usual(&self, id: u64) -> Usual {
+        self.bodies.get(&id).map_or(Usual::default(), |habit| habit.usual)
     }
 
     /// Accepted pictures of a body that its distribution remembers.
@@ -174,13 +209,17 @@ mod tests {
         out.iter().map(|ln| ln.exp()).collect()
     }
 
+    fn said_of(mean: &[f32]) -> Said<'_> {
+        Said { mean, unexplained: 0.0, ln_scale: None, ln_depth: None }
+    }
+
     #[test]
     fn a_habit_moves_towards_what_is_said_but_never_leaves_the_material_behind() {
         let mut habits = Habits::new(Confusion::default());
         habits.prepare(4);
         let before = said(&habits, 1);
         for _ in 0..1000 {
-            habits.learn(1, &[0.0, 1.0, 0.0, 0.0], 0.0);
+            habits.learn(1, said_of(&[0.0, 1.0, 0.0, 0.0]));
         }
         let after = said(&habits, 1);
         assert!(after[1] > 0.6 && after[0] > 0.15, "{after:?}");
@@ -192,7 +231,7 @@ mod tests {
         let mut habits = Habits::new(Confusion::default());
         habits.prepare(3);
         for id in 0..3 * MOST_BODIES as u64 {
-            habits.learn(id, &[1.0, 0.0, 0.0], 0.0);
+            habits.learn(id, said_of(&[1.0, 0.0, 0.0]));
         }
         assert!(habits.bodies.len() <= MOST_BODIES);
         assert!(habits.bodies.contains_key(&(3 * MOST_BODIES as u64 - 1)));

@@ -21,7 +21,7 @@
 //!
 //! Nothing here knows a renderer, a tensor or Bevy, and nothing here writes to the game's world.
 //!
-//! What is too small to be seen on 72 rows: a body of fewer than 24 pixels can vanish unnoticed (a 0.3 m ball beyond 5 m),
+//! What is too small to be seen on 72 rows: a body of fewer than 24 pixels can vanish unnoticed (a ball of 0.3 m radius beyond 6 m),
 //! and a shift of less than about 0.2 m at 6 m. Along the view a body is known only as well as the observer knows depth.
 //!
 //! Frames: world is right-handed, +Y up, metres. A camera looks along its own −Z, +Y up.

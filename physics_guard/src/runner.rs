@@ -8,8 +8,8 @@ use glam::{Vec2, Vec3};
 use reverie_kernels::raster::{Scene, ShadowMaps};
 
 use crate::check::{self, Check, Judged, Remembered};
-use crate::expected::{Expected, ShadowSnapshot};
-use crate::habit::Habits;
+use crate::expected::{Expected, NONE, ShadowSnapshot};
+use crate::habit::{Habits, SKY_ID, Said};
 use crate::observed::ghost::GhostFinder;
 use crate::observed::look::Look;
 use crate::observed::register::{Registrar, name_shifted};
@@ -317,17 +317,47 @@ impl Guard {
                 continue;
             }
             let classes = self.look.field.classes;
-            let mean = &self.means[index * classes..(index + 1) * classes];
-            let unexplained = self.unexplained[usize::from(measurement.body)] as f32;
-            self.habits.learn(measurement.id, mean, unexplained);
+            let said = Said {
+                mean: &self.means[index * classes..(index + 1) * classes],
+                unexplained: self.unexplained[usize::from(measurement.body)] as f32,
+                ln_scale: measurement.ln_scale,
+                ln_depth: Some(measurement.ln_depth)
+                    .filter(|_| measurement.ln_depth_var.is_finite()),
+            };
+            self.habits.learn(measurement.id, said);
+        }
+        if !judgement.suspicions.iter().any(|verdict| verdict.finding.what == "ghost") {
+            self.learn_sky();
+        }
+    }
+
+    /// The sky has its habits, too: clouds, stars, fog.
+    fn learn_sky(&mut self) {
+        let field = &self.look.field;
+        let mut mean = vec![0.0; field.classes];
+        let (mut count, mut unexplained) = (0.0f32, 0.0);
+        for (pixel, object) in self.expected.object.iter().enumerate() {
+            if *object != NONE || field.blind[pixel] {
+                continue;
+            }
+            count += 1.0;
+            unexplained += f32::from(u8::from(self.ghosts.unexplained[pixel] != 0));
+            mean.iter_mut().zip(field.classes_of(pixel)).for_each(|(mean, p)| *mean += p);
+        }
+        if count >= FEWEST_SKY_PIXELS {
+            mean.iter_mut().for_each(|mean| *mean /= count);
+            let said = Said { mean: &mean, unexplained, ln_scale: None, ln_depth: None };
+            self.habits.learn(SKY_ID, said);
         }
     }
 }
 
-#[cfg(test)]
-mod tests;
-
+/// Less sky than this says nothing about it.
+const FEWEST_SKY_PIXELS: f32 = 64.0;
 /// Pixels around what is bad that are made anew with it.
 const BAD_MARGIN_PX: usize = 2;
 /// Of a body of more pixels only its own pixels are bad.
 const LARGE_PX: u32 = 900;
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use reverie_runtime::card::ModelCard;
 use reverie_runtime::data::Episode;
 
 use super::support::{
-    EVAL_SEED, FIRST_SEED, Program, episode, episodes, eval_episodes, folder, json, names, record,
-    tiny_model,
+    EVAL_SEED, FIRST_SEED, Program, SIZE, episode, episodes, eval_episodes, folder, json, names,
+    record, tiny_model,
 };
 
 /// Writes a recipe of a tiny observer of [`tiny_model`], with these fields added.
@@ -166,4 +166,31 @@ fn pictures_show_a_fault_and_the_states_stay_true() {
     }
     assert!(different > 0, "{fault:?}");
     assert_eq!(EVAL_SEED, reverie_runtime::eval::guard::FIRST_HELD_OUT_SEED);
+}
+
+#[test]
+fn the_physics_is_the_same_whatever_the_guard_does() {
+    let dir = folder("guarded_play");
+    let runs = ["off", "observe", "correct"].map(|mode| {
+        let out = dir.join(mode);
+        Program::new(&["play", "--headless", "--lockstep", "--frames", "8", "--seed", "5"])
+            .with("--guard", mode)
+            .with("--size", SIZE)
+            .with("--model", observing_model())
+            .with("--out", &out)
+            .succeeds();
+        json(&out.join("summary.json"))
+    });
+    for (run, mode) in runs.iter().zip(["off", "observe", "correct"]) {
+        assert_eq!(run["physics_hash"], runs[0]["physics_hash"], "{mode}");
+        let guard = &run["guard"];
+        assert_eq!(guard["mode"], mode);
+        let judged = guard["judged"].as_u64().unwrap();
+        assert_eq!(judged > 0, mode != "off", "{guard:#}");
+        let shown: u64 =
+            guard["levels"].as_object().unwrap().values().filter_map(|v| v.as_u64()).sum();
+        assert_eq!((shown, guard["blind"].as_u64()), (judged, Some(0)), "{guard:#}");
+        let corrected = judged - guard["levels"]["accept"].as_u64().unwrap();
+        assert!(mode == "correct" || corrected == 0, "{guard:#}");
+    }
 }

@@ -18,8 +18,8 @@ const EDGE_TRUST: f32 = 0.01;
 /// A pixel whose centre shows one surface has at most about half of another one in its mixture. From the first share on
 /// it begins to be taken for what it shows, from the second on wholly.
 const MIXTURE: [f32; 2] = [0.75, 0.95];
-/// Surfaces whose colours are closer cannot be told apart; 8-bit steps.
-const CONTRAST: f32 = 12.0;
+/// Surfaces whose colours are closer cannot be told apart.
+const CONTRAST: f32 = 0.05;
 /// Of the weight by distance, pixels.
 const SIGMA: f32 = 0.8;
 
@@ -29,19 +29,45 @@ const SIGMA: f32 = 0.8;
 /// `rgba` has another size than the guide.
 pub fn clean(guide: &FrameGuide, rgba: &[u8]) -> Vec<u8> {
     let mut cleaned = rgba.to_vec();
-    let rays = rays(guide);
-    for y in 0..guide.height {
-        for x in 0..guide.width {
-            let pixel = y * guide.width + x;
-            if guide.texels[pixel][1] & PURE == 0 {
-                let rgb = one_surface(guide, &rays, rgba, x, y);
-                for (byte, value) in cleaned[4 * pixel..].iter_mut().zip(rgb.to_array()) {
-                    *byte = (value + 0.5) as u8;
-                }
-            }
+    let colour = |pixel: usize| {
+        Vec3::from_array([0, 1, 2].map(|channel| f32::from(rgba[4 * pixel + channel]) / 255.0))
+    };
+    for (pixel, rgb) in mixtures(guide, colour, |_| true) {
+        for (byte, value) in cleaned[4 * pixel..].iter_mut().zip(rgb.to_array()) {
+            *byte = (255.0 * value + 0.5) as u8;
         }
     }
     cleaned
+}
+
+/// Cleans the sky of `rgb` (interleaved sRGB, 0 to 1) alone: it stays behind when the camera moves, and a rim of what stood
+/// before it would stay with it, a ghost.
+///
+/// # Panics
+/// `rgb` has another size than the guide.
+pub fn clean_sky(guide: &FrameGuide, rgb: &mut [f32]) {
+    let colour = |pixel: usize| Vec3::from_slice(&rgb[3 * pixel..]);
+    let cleaned: Vec<_> = mixtures(guide, colour, |object| object == SKY_OBJECT).collect();
+    for (pixel, clean) in cleaned {
+        rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&clean.to_array());
+    }
+}
+
+/// Pixels of the `wanted` objects through which edges pass, with the colour of their own surface.
+fn mixtures(
+    guide: &FrameGuide,
+    colour: impl Fn(usize) -> Vec3,
+    wanted: impl Fn(u32) -> bool,
+) -> impl Iterator<Item = (usize, Vec3)> {
+    let rays = rays(guide);
+    (0..guide.texels.len()).filter_map(move |pixel| {
+        let word = guide.texels[pixel][1];
+        let is_mixed = word & PURE == 0 && wanted(word & 0xFFFF);
+        is_mixed.then(|| {
+            let (x, y) = (pixel % guide.width, pixel / guide.width);
+            (pixel, one_surface(guide, &rays, &colour, x, y))
+        })
+    })
 }
 
 /// Slopes of the first column's and row's rays, and their steps from pixel to pixel.
@@ -53,7 +79,7 @@ fn rays(guide: &FrameGuide) -> (Vec2, Vec2) {
 fn one_surface(
     guide: &FrameGuide,
     (first, step): &(Vec2, Vec2),
-    rgba: &[u8],
+    colour: &impl Fn(usize) -> Vec3,
     x: usize,
     y: usize,
 ) -> Vec3 {
@@ -81,7 +107,7 @@ fn one_surface(
             if other & PURE == 0 {
                 trusted *= EDGE_TRUST;
             }
-            let rgb = rgb_of(rgba, at);
+            let rgb = colour(at);
             if other & 0xFFFF != object || !is_same_depth(on_plane, inverse_depth, other_depth) {
                 beside += trusted * rgb;
                 beside_weight += trusted;
@@ -94,7 +120,7 @@ fn one_surface(
             weight += trusted;
         }
     }
-    let own = rgb_of(rgba, y * guide.width + x);
+    let own = colour(y * guide.width + x);
     // A rounded pixel may lie off its own plane.
     if weight <= 0.0 {
         return own;
@@ -107,8 +133,4 @@ fn one_surface(
     let share = (own - mean).dot(towards) / towards.length_squared();
     let [from, to] = MIXTURE;
     mean.lerp(own, ((share - from) / (to - from)).clamp(0.0, 1.0))
-}
-
-fn rgb_of(rgba: &[u8], pixel: usize) -> Vec3 {
-    Vec3::from_array([0, 1, 2].map(|channel| f32::from(rgba[4 * pixel + channel])))
 }

@@ -16,7 +16,7 @@ pub mod guide;
 pub mod layout;
 pub mod reference;
 
-pub use clean::clean;
+pub use clean::{clean, clean_sky};
 pub use detail::Detail;
 pub use guide::FrameGuide;
 pub use layout::{BodyWords, Carry, Light, ViewWords};

@@ -66,7 +66,7 @@ fn over_nearer(judged: &Judged, findings: &mut Vec<Finding>) {
         |body: u16| judged.observed.measurements.iter().find(|m| m.body == body).map(|m| m.depth_m);
     for (body, found) in judged.bodies() {
         let shift = found.shift_px.round();
-        if body.kind == BodyKind::Fixed || !found.found || shift.abs().max_element() < 1.0 {
+        if body.kind == BodyKind::Fixed || !found.is_placed() || shift.abs().max_element() < 1.0 {
             continue;
         }
         let rect = judged.rect(found);

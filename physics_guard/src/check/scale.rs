@@ -4,7 +4,8 @@ use super::{Check, Judged};
 use crate::observed::register::LEAST_RADIUS_PX;
 use crate::verdict::Finding;
 
-/// |½ · ln(seen area / expected area)|, of bodies that are wholly in sight and at least 4 pixels in radius.
+/// |½ · ln(seen area / expected area)|, of bodies that are wholly in sight and at least 4 pixels in radius; less
+/// what it usually is, since what is drawn of a body is seldom its collider.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scale;
 
@@ -23,6 +24,7 @@ impl Check for Scale {
             let Some(ln_scale) = found.ln_scale.filter(|_| radius_px >= LEAST_RADIUS_PX) else {
                 continue;
             };
+            let ln_scale = ln_scale - found.usual.ln_scale;
             let sigma = thresholds.observer.ln_scale * GIVEN_RADIUS_PX / radius_px;
             let allowed = thresholds.scale_ln.max(thresholds.sigmas * sigma);
             findings.push(judged.finding("resized", found, ln_scale.abs(), allowed));

@@ -4,7 +4,8 @@ use super::{Check, Judged, KNOWN_FRAMES};
 use crate::expected::BodyKind;
 use crate::verdict::{Bound, Finding};
 
-/// In the middle of the picture: the share of a wall's pixels that show it, and the median error of its depth. Whoever
+/// In the middle of the picture: the share of a wall's pixels that show it, and the median error of its depth, less
+/// what that usually is. Whoever
 /// walks through a wall, or looks through one, sees neither.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ThroughWall;
@@ -47,7 +48,7 @@ impl Check for ThroughWall {
                         seen += usize::from(observed.support[pixel] > 0.0);
                     }
                     if observed.depth_m[pixel].is_finite() {
-                        errors.push(observed.ln_depth_error[pixel].abs());
+                        errors.push(observed.ln_depth_error[pixel]);
                     }
                 }
             }
@@ -66,7 +67,8 @@ impl Check for ThroughWall {
             if errors.len() >= FEWEST {
                 let half = errors.len() / 2;
                 let (_, median, _) = errors.select_nth_unstable_by(half, f32::total_cmp);
-                let (value, pixels) = (*median, errors.len() as u32);
+                let value = (*median - found.usual.ln_depth).abs();
+                let pixels = errors.len() as u32;
                 findings.push(Finding {
                     what: "misplaced",
                     object: Some(body.id),

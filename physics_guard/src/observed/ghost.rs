@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Observed;
 use super::look::Look;
 use crate::expected::{Expected, NONE, PixelRect};
-use crate::habit::Habits;
+use crate::habit::{Habits, SKY_ID};
 
 /// An unexplained pixel's best class explains it so much better than any expected surface around it, nats.
 pub const UNEXPLAINED_NATS: f32 = 2.0;
@@ -73,7 +73,7 @@ impl GhostFinder {
             let mut ghost = self.flood(pixel, expected);
             if ghost.pixels >= LEAST_REGION {
                 let host = expected.snapshot.bodies.get(usize::from(ghost.host));
-                ghost.usual_px = host.map_or(0.0, |body| habits.unexplained(body.id));
+                ghost.usual_px = habits.unexplained(host.map_or(SKY_ID, |body| body.id));
                 observed.ghosts.push(ghost);
             }
         }

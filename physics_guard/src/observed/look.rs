@@ -3,7 +3,7 @@
 use super::field::{Field, MOST_DEPTH_DEVIATION, ln_depth};
 use super::{Evidence, Observed};
 use crate::expected::{Expected, NONE};
-use crate::habit::Habits;
+use crate::habit::{Habits, SKY_ID};
 
 /// No pixel says more than this for or against a surface, nats.
 pub(crate) const MOST_NATS: f32 = 4.0;
@@ -103,7 +103,8 @@ impl Look {
         self.slots.clear();
         self.slots.resize(bodies.len().min(usize::from(NONE)), NONE);
         self.rows.clear();
-        self.rows.extend_from_slice(habits.sky());
+        self.rows.resize(classes, 0.0);
+        habits.write(SKY_ID, 0, &mut self.rows);
         for object in expected.object.iter().chain(&expected.behind) {
             let Some(slot) = self.slots.get_mut(usize::from(*object)) else { continue };
             if *slot != NONE {

@@ -51,6 +51,11 @@ pub struct Measurement {
     pub residual: f32,
     /// How much better another class of material explains its pixels than what is usually said of it; nats a pixel.
     pub other_class: f32,
+    /// Neither the picture's border nor anything nearer hides much of it: its outline is its own.
+    pub clear: bool,
+    /// What [`Self::ln_scale`] and [`Self::ln_depth`] usually are: what is drawn of a body is seldom its collider, and no
+    /// observer knows every depth.
+    pub usual: Usual,
     /// Frames of this body that were accepted so far, up to a bound: how well its look is known.
     pub known_frames: f32,
     /// Metres across one pixel at its depth.
@@ -61,7 +66,35 @@ pub struct Measurement {
     pub rect: PixelRect,
 }
 
+/// Means over the accepted pictures of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usual {
+    /// Of [`Measurement::ln_scale`].
+    pub ln_scale: f32,
+    /// Of [`Measurement::ln_depth`].
+    pub ln_depth: f32,
+}
+
+/// A body with fewer pixels has no place, rate or size that could be told from noise.
+pub const FEWEST_PIXELS: u32 = 24;
+/// Share of a body's pixels, and mean log-likelihood ratio, from which its place is believed.
+const SURE_SHARE: f32 = 0.6;
+const SURE_NATS: f32 = 0.8;
+/// Variance of a place beyond which it is not believed, square pixels.
+const SURE_VARIANCE_PX2: f32 = 1.0;
+
 impl Measurement {
+    /// The picture says where the body is, well enough to speak of its motion.
+    pub fn is_placed(&self) -> bool {
+        self.found
+            && self.clear
+            && self.pixels >= FEWEST_PIXELS
+            && self.fit_share >= SURE_SHARE
+            && self.residual >= SURE_NATS
+            && self.shift_px.is_finite()
+            && self.shift_var_px2.max_element() <= SURE_VARIANCE_PX2
+    }
+
     /// Around where it is seen, or expected if it was not found.
     pub fn seen_rect(&self, width: usize, height: usize) -> PixelRect {
         let shift = self.shift_px.round();

@@ -18,16 +18,18 @@ pub const SEARCH_RADIUS_PX: i32 = 10;
 const MOST_POINTS: u32 = 256;
 /// Samples of a scaled mask that are asked, about.
 const SCALE_SAMPLES: f32 = 500.0;
-/// A fixed body of more pixels than this is not searched for elsewhere.
-const LARGE_PX: u32 = 900;
-/// Bodies searched for in one picture.
-const MOST_SEARCHES: usize = 24;
+/// Bodies searched for in one picture, the largest first.
+const MOST_SEARCHES: usize = 8;
+/// In a search every so many points are asked; what is found is looked at with all of them.
+const SEARCH_STRIDE: usize = 4;
 /// Steps of one climb, each of a pixel.
 const MOST_STEPS: usize = 16;
 /// Mean log-likelihood ratio from which a body counts as found, nats a pixel.
 const FOUND_NATS: f32 = 0.5;
 /// Errors of an observer are alike within so many pixels; independent errors would make variances too small.
 const ALIKE_PX: f32 = 6.0;
+/// Share of its outline that may be hidden for a body to have a size and a place of its own.
+const MOST_HIDDEN: f32 = 0.3;
 /// Something nearer by this share hides a body.
 const HIDES: f32 = 0.97;
 /// Steps of ln(scale) that are tried.
@@ -81,7 +83,13 @@ impl Fit<'_> {
         self.points.iter().filter_map(|(x, y, ln_z)| self.ratio(x + dx, y + dy, *ln_z)).sum()
     }
 
-    /// The same with the mask scaled about its centroid as well, per sample of the unscaled mask.
+    /// The same from a part of the points.
+    fn roughly_at(&self, (dx, dy): (i32, i32)) -> f32 {
+        let points = self.points.iter().step_by(SEARCH_STRIDE);
+        points.filter_map(|(x, y, ln_z)| self.ratio(x + dx, y + dy, *ln_z)).sum()
+    }
+
+    /// The sum of [`Self::at`] with the mask scaled about its centroid as well, per sample of the unscaled mask.
     fn scaled(&self, shift: (i32, i32), ln_scale: f32, step: i32) -> f32 {
         let scale = ln_scale.exp();
         let centre = self.view.centroid_px;
@@ -170,7 +178,7 @@ impl Registrar {
                 (shift, best) = other;
             }
         }
-        let movable = body.kind != BodyKind::Fixed || view.pixels <= LARGE_PX;
+        let movable = body.kind != BodyKind::Fixed;
         let poor = share < 0.7 && best < FOUND_NATS * 2.0 * count;
         if movable && poor && separable > 0 && self.searches < MOST_SEARCHES {
             self.searches += 1;
@@ -179,11 +187,13 @@ impl Registrar {
                 let grid = around.clone().flat_map(|dy| around.clone().map(move |dx| (dx, dy)));
                 let coarse = grid
                     .map(|(dx, dy)| (centre.0 + dx, centre.1 + dy))
-                    .map(|shift| (shift, fit.at(shift)))
+                    .map(|shift| (shift, fit.roughly_at(shift)))
                     .max_by(|a, b| a.1.total_cmp(&b.1));
-                if let Some((from, found)) = coarse.filter(|(_, found)| *found > best) {
+                if let Some((from, _)) = coarse {
                     let refined = fit.climb(from);
-                    (shift, best) = if refined.1 > found { refined } else { (from, found) };
+                    if refined.1 > best {
+                        (shift, best) = refined;
+                    }
                 }
                 if hint == (0, 0) {
                     break;
@@ -240,6 +250,8 @@ impl Registrar {
             area_px: area * (2.0 * ln_scale.unwrap_or(0.0)).exp(),
             residual,
             other_class,
+            clear: !view.cut && view.hidden <= MOST_HIDDEN,
+            usual: habits.usual(body.id),
             known_frames: habits.frames(body.id),
             metres_per_pixel: expected.metres_per_pixel(view),
             depth_m: view.depth_m,
@@ -304,7 +316,7 @@ impl Registrar {
     fn scale(&self, fit: &Fit, shift: (i32, i32)) -> Option<(f32, f32)> {
         let view = fit.view;
         let radius = (view.pixels as f32 / std::f32::consts::PI).sqrt();
-        if view.cut || view.hidden > 0.25 || radius < LEAST_RADIUS_PX {
+        if view.cut || view.hidden > MOST_HIDDEN || radius < LEAST_RADIUS_PX {
             return None;
         }
         let step = (view.pixels as f32 / SCALE_SAMPLES).sqrt().ceil().max(1.0) as i32;

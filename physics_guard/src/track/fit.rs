@@ -1,4 +1,7 @@
 //! Least squares over a window of samples, with the deviation of what they find.
+//!
+//! A sample's deviation is known from the picture that it is of. Where the samples scatter more than that about what is
+//! fitted, their scatter is taken.
 
 /// A line through samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,17 +32,19 @@ impl Line {
             return None;
         }
         let (mut tt, mut ty, mut sum) = (0.0, 0.0, 0.0);
-        for (time_s, value) in samples {
+        for (time_s, value) in samples.clone() {
             let t = time_s - middle_s;
             tt += t * t;
             ty += t * f64::from(value);
             sum += f64::from(value);
         }
-        (tt > 1e-9).then(|| Self {
-            value: (sum / count) as f32,
-            rate: (ty / tt) as f32,
-            rate_sigma: (f64::from(sigma) / tt.sqrt()) as f32,
-        })
+        if tt < 1e-9 {
+            return None;
+        }
+        let (mean, rate) = (sum / count, ty / tt);
+        let fitted = |time_s: f64| mean + rate * (time_s - middle_s);
+        let sigma = f64::from(sigma).max(scatter(samples, fitted, count - 2.0));
+        Some(Self { value: mean as f32, rate: rate as f32, rate_sigma: (sigma / tt.sqrt()) as f32 })
     }
 }
 
@@ -61,18 +66,38 @@ impl Parabola {
         if t2 < 1e-9 {
             return None;
         }
-        let (mut qq, mut qy) = (0.0, 0.0);
-        for (time_s, value) in samples {
-            let t = time_s - middle_s;
-            let q = t * t - t3 / t2 * t - t2 / count;
-            qq += q * q;
-            qy += q * f64::from(value);
+        let curve = |t: f64| t * t - t3 / t2 * t - t2 / count;
+        let (mut qq, mut qy, mut ty, mut sum) = (0.0, 0.0, 0.0, 0.0);
+        for (time_s, value) in samples.clone() {
+            let (t, value) = (time_s - middle_s, f64::from(value));
+            qq += curve(t) * curve(t);
+            qy += curve(t) * value;
+            ty += t * value;
+            sum += value;
         }
-        (qq > 1e-12).then(|| Self {
+        if qq < 1e-12 {
+            return None;
+        }
+        let fitted = |time_s: f64| {
+            let t = time_s - middle_s;
+            sum / count + ty / t2 * t + qy / qq * curve(t)
+        };
+        let sigma = f64::from(sigma).max(scatter(samples, fitted, count - 3.0));
+        Some(Self {
             acceleration: (2.0 * qy / qq) as f32,
-            acceleration_sigma: (2.0 * f64::from(sigma) / qq.sqrt()) as f32,
+            acceleration_sigma: (2.0 * sigma / qq.sqrt()) as f32,
         })
     }
+}
+
+/// Deviation of samples about what was fitted to them, by the degrees of freedom that are left.
+fn scatter(
+    samples: impl Iterator<Item = (f64, f32)>,
+    fitted: impl Fn(f64) -> f64,
+    freedom: f64,
+) -> f64 {
+    let square: f64 = samples.map(|(t, value)| (f64::from(value) - fitted(t)).powi(2)).sum();
+    (square / freedom.max(1.0)).sqrt()
 }
 
 /// Number of samples, and the mean of their times.

@@ -19,7 +19,7 @@ pub use motion::Motion;
 pub(crate) use motion::diameter_m;
 
 use crate::expected::{BodyKind, Expected};
-use crate::observed::{Measurement, Observed};
+use crate::observed::Observed;
 
 /// Samples that a track remembers.
 pub const HISTORY: usize = 24;
@@ -179,7 +179,7 @@ impl Tracks {
             };
             let push_m_s = velocity_m_s - track.last.2 - gravity_m_s2 * step_s as f32;
             track.last = (pose.translation_m, pose.rotation, velocity_m_s, now_s);
-            if !told(measurement) {
+            if !measurement.is_placed() || !(measurement.metres_per_pixel > 0.0) {
                 continue;
             }
             if now_s - track.last_s > LONGEST_STEP_S {
@@ -233,14 +233,6 @@ impl Tracks {
         }
         self.tracks.retain(|_, track| now_s - track.last_s <= FORGET_S);
     }
-}
-
-/// The picture says where the body is.
-fn told(measurement: &Measurement) -> bool {
-    measurement.found
-        && measurement.shift_px.is_finite()
-        && measurement.shift_var_px2.is_finite()
-        && measurement.metres_per_pixel > 0.0
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bevy::diagnostic::{DiagnosticPath, DiagnosticsStore};
 use bevy::prelude::*;
 use bevy::time::TimeUpdateStrategy;
 use bevy::transform::TransformPlugin;
@@ -124,12 +125,12 @@ fn a_verdict_names_the_entity_and_what_was_done() {
         let vanished = vanished.unwrap_or_else(|| panic!("{said:?}"));
         assert_eq!(vanished.body, Some(crate_entity));
         assert_eq!(vanished.level != Level::Accept, corrected, "{vanished:?}");
-        let count = |path| {
-            let store = app.world().resource::<bevy::diagnostic::DiagnosticsStore>();
-            store.get(path).and_then(|d| d.value()).unwrap_or(-1.0)
+        let count = |path: DiagnosticPath| {
+            let store = app.world().resource::<DiagnosticsStore>();
+            store.get(&path).and_then(|d| d.value()).unwrap_or(-1.0)
         };
-        assert!(count(&GUARD_REJECTS) > 0.0);
-        assert_eq!(count(&GUARD_CORRECTED) > 0.0, corrected);
+        assert!(count(GUARD_REJECTS) > 0.0);
+        assert_eq!(count(GUARD_CORRECTED) > 0.0, corrected);
         let world = app.world_mut();
         let picture = world.query::<&NeuralPicture>().single(world).unwrap();
         let rgba = picture.frame.as_ref().map(|frame| frame.rgba.clone()).unwrap();

@@ -24,6 +24,8 @@ use crate::{profile_message, profile_plot, profile_scope};
 const NOISES: usize = 3;
 /// First guess of what a pass of a model takes, milliseconds.
 const STEP_MS: f32 = 50.0;
+/// Alarms that are remembered while it is not calm.
+const MOST_ALARMED: usize = 64;
 /// A picture whose correction was judged to be no better by less than this is as bad.
 const BETTER: f32 = 0.5;
 
@@ -34,6 +36,8 @@ pub struct Corrector {
     observer: Box<dyn Observe>,
     tones: Tones,
     last_good: Option<PastFrame>,
+    /// Check and body of what was corrected since it was calm last.
+    alarmed: Vec<(&'static str, Option<u64>)>,
     stats: GuardStats,
     /// Of models that do not show theirs.
     view: Option<ShadowView>,
@@ -74,6 +78,7 @@ impl Corrector {
             observer: eye.observer,
             tones: Tones::default(),
             last_good: None,
+            alarmed: Vec::new(),
             stats: GuardStats { fault: None, ..stats },
             view: None,
             bad: Vec::new(),
@@ -144,6 +149,7 @@ impl Corrector {
         let outcome = if alarms.is_empty() {
             Outcome { rgb: std::mem::take(&mut draft.rgb), level: Level::Accept, judgement: None }
         } else {
+            self.note_alarms(&alarms);
             self.mark_bad(&alarms, size);
             let spent_ms = ms(request.requested_at.elapsed());
             let material = Material {
@@ -217,6 +223,7 @@ impl Corrector {
         let outcome = if alarms.is_empty() {
             Outcome { rgb: draft.rgb, level: Level::Accept, judgement: None }
         } else {
+            self.note_alarms(&alarms);
             self.mark_bad(&alarms, size);
             proxy(&view, None, &self.tones, &mut self.proxy);
             let left_ms = orders.deadline_ms - ms(request.requested_at.elapsed());
@@ -268,15 +275,21 @@ impl Corrector {
         self.guard.shown_unjudged();
     }
 
-    /// What must be corrected in this very picture. Checks that look at many pictures speak on for a while after a
-    /// fault is gone: a body that is where it should be is then left alone.
+    /// What must be corrected in this very picture. What was corrected lately is so again at the first suspicion.
+    /// Checks that look at many pictures speak on for a while after a fault is gone: a body that is where it should be
+    /// is then left alone.
     fn alarms(&self, judgement: &Judgement, mode: GuardMode) -> Vec<Verdict> {
         if mode != GuardMode::Correct {
             return Vec::new();
         }
-        let verdicts =
-            if self.ladder.is_alert() { &judgement.suspicions } else { &judgement.verdicts };
-        verdicts.iter().copied().filter(|verdict| self.stands(verdict)).collect()
+        let again = |verdict: &&Verdict| {
+            let key = (verdict.check, verdict.finding.object);
+            self.ladder.is_alert()
+                && self.alarmed.contains(&key)
+                && !judgement.verdicts.contains(verdict)
+        };
+        let again = judgement.suspicions.iter().filter(again);
+        judgement.verdicts.iter().chain(again).copied().filter(|v| self.stands(v)).collect()
     }
 
     fn stands(&self, verdict: &Verdict) -> bool {
@@ -289,6 +302,15 @@ impl Corrector {
                 !found.found || found.shift_px.abs().max_element() > in_place_px
             }
             _ => true,
+        }
+    }
+
+    fn note_alarms(&mut self, alarms: &[Verdict]) {
+        for alarm in alarms {
+            let key = (alarm.check, alarm.finding.object);
+            if !self.alarmed.contains(&key) && self.alarmed.len() < MOST_ALARMED {
+                self.alarmed.push(key);
+            }
         }
     }
 
@@ -426,6 +448,9 @@ impl Corrector {
         }
         if mode == GuardMode::Correct {
             self.ladder.settle(outcome.level);
+            if !self.ladder.is_alert() {
+                self.alarmed.clear();
+            }
         }
         let stats = &mut self.stats;
         stats.judged += 1;

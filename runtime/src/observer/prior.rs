@@ -103,7 +103,7 @@ mod tests {
         assert!(allows([0.0, 0.0, 0.2], 0.0), "round the eye");
         assert!(!allows([0.0, 0.0, 4.0], 0.0));
         assert!(allows([0.0, 0.0, 4.0], std::f32::consts::PI));
-        // The upper border lies at 4 m · tan 30° = 2.3 m; the ball round the body's box, 0.87 m, reaches 1 m further.
+        // The upper border lies at tan 30° = 2.3 m; the corners of the ball's box reach 1 m further along the vertical.
         assert!(allows([0.0, 2.8, -4.0], 0.0));
         assert!(!allows([0.0, 3.4, -4.0], 0.0));
         assert!(ClassPrior::SKY.allows(SKY_CLASS) && !ClassPrior::SKY.allows(0));

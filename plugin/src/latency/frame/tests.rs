@@ -54,8 +54,9 @@ impl Clock {
                 guard_ms: 0.5,
                 raster_ms: 1.5,
                 condition_ms: 4.0,
-                denoise_ms: 16.0,
+                denoise_ms: 14.0,
                 decode_ms: 0.25,
+                correct_ms: 2.0,
                 commit_ms: 0.75,
                 ..StageTimes::default()
             },

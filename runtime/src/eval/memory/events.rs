@@ -2,9 +2,9 @@
 //!
 //! A body is put before the camera and dreamed for a moment. The camera turns away, the body is moved, taken away, rolled or
 //! opened, or another one is put there; the camera comes back. The picture is judged at the body's old and new place
-//! (masks from the shadow) against shadow paint of the present and of the abandoned state: it shows the present if it is
-//! nearer to it, by mean ΔE2000, at each place. The picture from before leaving must be found to show the abandoned state:
-//! that is the control of the judge.
+//! (masks from the shadow) against two pictures of the same model: of the present state, dreamed by one that never saw
+//! another, and of the abandoned state, as it was left. It shows the present if it is nearer to it, by mean ΔE2000, at each
+//! place. The control of the judge is a return where nothing has changed: it must be found to show what was left.
 
 use std::collections::BTreeMap;
 use std::f32::consts::TAU;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use glam::{Quat, Vec3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use reverie_guard::{Body, BodyKind, Pose, ShadowSnapshot, Shape};
+use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use serde::Serialize;
 
 use super::MemoryOptions;
@@ -41,6 +41,10 @@ const AWAY_S: f32 = 2.5;
 const LEAST_PIXELS: usize = 40;
 /// The two states must differ so much in paint at each place, ΔE2000.
 const LEAST_CONTRAST: f64 = 12.0;
+/// And so much in the model's own pictures: at night, a black ball before a black wall is nowhere to be seen.
+const LEAST_TOLD: f64 = 4.0;
+/// So many cases may turn out to be untold, for each that is wanted.
+const UNTOLD: usize = 2;
 /// Places that are tried.
 const TRIES: usize = 400;
 /// Cases in the picture.
@@ -75,9 +79,11 @@ pub struct EventFigures {
     pub shown: usize,
     /// The same by kind: shown, cases.
     pub by_kind: BTreeMap<EventKind, (usize, usize)>,
-    /// Pictures from before leaving that the judge finds to show the state of then.
+    /// Returns without a change that the judge finds to show the state of then.
     pub control: usize,
-    /// Mean ΔE2000 to the present state's paint, and to the abandoned state's.
+    /// Further cases in which the model's own pictures of the two states are too alike to be told apart.
+    pub untold: usize,
+    /// Mean ΔE2000 to the picture of the present state, and to that of the abandoned one.
     pub delta_e: (f64, f64),
 }
 
@@ -88,8 +94,20 @@ struct Case {
     after: ShadowSnapshot,
     /// Pixels of the body in one state and not in the other: old place, new place.
     masks: Vec<Vec<usize>>,
-    /// Of the present and of the abandoned state.
-    paint: [Vec<f32>; 2],
+    /// Of the present state.
+    paint: Vec<f32>,
+}
+
+/// What the model showed in a case.
+struct Shown {
+    /// Before leaving.
+    left: Vec<f32>,
+    /// Back, after the change.
+    back: Vec<f32>,
+    /// Back, where nothing has changed.
+    unchanged: Vec<f32>,
+    /// The present state without a past in which it was another.
+    fresh: Vec<f32>,
 }
 
 /// Runs all cases, in turn over the clips; `None` if none are wanted.
@@ -105,28 +123,40 @@ pub(super) fn measure(
     let mut figures = EventFigures::default();
     let mut shown = [Vec::new(), Vec::new(), Vec::new()];
     let mut columns = Vec::new();
-    for number in 0..options.events {
+    for number in 0..(1 + UNTOLD) * options.events {
+        if figures.cases == options.events {
+            break;
+        }
         let clip = &clips[number % clips.len()];
         let kind = EventKind::ALL[number / clips.len() % EventKind::ALL.len()];
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed ^ 0xE7E7 ^ (number as u64) << 20);
         let Some(case) = Case::find(clip, kind, &mut rng) else { continue };
-        let (left, back) = case.dream(clip, model)?;
-        let (present, abandoned) = case.judge(&back);
-        let is_shown = present.iter().zip(&abandoned).all(|(p, a)| p < a);
-        let (as_now, as_then) = case.judge(&left);
-        figures.control += usize::from(as_now.iter().zip(&as_then).all(|(p, a)| a < p));
+        let pictures = case.dream(clip, model)?;
+        if case.masks.iter().any(|mask| apart(&pictures.left, &pictures.fresh, mask) < LEAST_TOLD) {
+            figures.untold += 1;
+            continue;
+        }
+        let to = |rgb: &[f32], state: &[f32]| -> Vec<f64> {
+            case.masks.iter().map(|mask| apart(rgb, state, mask)).collect()
+        };
+        let shows = |rgb: &[f32], state: &[f32], other: &[f32]| {
+            to(rgb, state).iter().zip(to(rgb, other)).all(|(near, far)| *near < far)
+        };
+        let Shown { left, back, unchanged, fresh } = &pictures;
+        let is_shown = shows(back, fresh, left);
+        figures.control += usize::from(shows(unchanged, left, fresh));
         figures.cases += 1;
         figures.shown += usize::from(is_shown);
         let entry = figures.by_kind.entry(case.kind).or_default();
         *entry = (entry.0 + usize::from(is_shown), entry.1 + 1);
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        figures.delta_e.0 += mean(&present);
-        figures.delta_e.1 += mean(&abandoned);
+        let mean = |v: Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
+        figures.delta_e.0 += mean(to(back, fresh));
+        figures.delta_e.1 += mean(to(back, left));
         if columns.len() < SHOWN && (number.is_multiple_of(7) || !is_shown) {
             let verdict = if is_shown { "" } else { " (not shown)" };
             columns.push(format!("{:?}{verdict}", case.kind).to_lowercase());
             let image = |rgb: &[f32]| to_image(clip.width, clip.height, rgb);
-            for (row, rgb) in shown.iter_mut().zip([&left, &back, &case.paint[0]]) {
+            for (row, rgb) in shown.iter_mut().zip([left, back, &case.paint]) {
                 row.push(image(rgb));
             }
         }
@@ -176,54 +206,83 @@ impl Case {
             let tells = |mask: &Vec<usize>| {
                 mask.len() >= LEAST_PIXELS && apart(&then.paint, &now.paint, mask) >= LEAST_CONTRAST
             };
-            let paint = [now.paint.clone(), then.paint.clone()];
             (masks.len() == wanted && masks.iter().all(tells)).then(|| Self {
                 kind,
                 home: home.clone(),
                 before,
                 after,
                 masks,
-                paint,
+                paint: now.paint.clone(),
             })
         })
     }
 
-    /// The pictures before leaving and after coming back.
-    fn dream(
+    fn dream(&self, clip: &Clip, model: &mut ReverieModel) -> Result<Shown, EvalError> {
+        let mut game = Game::start(self, clip, model)?;
+        let mut fresh = Vec::new();
+        for _ in 0..LOOKED_AT {
+            fresh = game.show(&self.after, self.home.camera)?;
+        }
+        let (_, unchanged) = self.leave_and_return(clip, model, &self.before)?;
+        let (left, back) = self.leave_and_return(clip, model, &self.after)?;
+        Ok(Shown { left, back, unchanged, fresh })
+    }
+
+    /// The pictures before leaving and after coming back, to what has become of the body meanwhile.
+    fn leave_and_return(
         &self,
         clip: &Clip,
         model: &mut ReverieModel,
+        then: &ShadowSnapshot,
     ) -> Result<(Vec<f32>, Vec<f32>), EvalError> {
+        let mut game = Game::start(self, clip, model)?;
+        let mut left = Vec::new();
+        for _ in 0..LOOKED_AT {
+            left = game.show(&self.before, self.home.camera)?;
+        }
+        let poses = leave(Way::Turn, &self.home, AWAY_S, clip.frame_dt_s(), 0);
+        let middle = poses.len() / 2;
+        for (step, camera) in poses.into_iter().enumerate() {
+            game.show(if step < middle { &self.before } else { then }, camera)?;
+        }
+        Ok((left, game.show(then, self.home.camera)?))
+    }
+}
+
+/// A game that goes on from the end of a clip's prompt.
+struct Game<'a> {
+    case: &'a Case,
+    clip: &'a Clip,
+    model: &'a mut ReverieModel,
+    frames: usize,
+}
+
+impl<'a> Game<'a> {
+    fn start(
+        case: &'a Case,
+        clip: &'a Clip,
+        model: &'a mut ReverieModel,
+    ) -> Result<Self, EvalError> {
         model.set_memory(Some(SharedMemory::default()), true);
         model.set_ablation(true, true);
         model.forget_look();
         for frame in 0..PROMPT_FRAMES {
             model.prompt(&clip.request(frame), clip.rgb[frame].clone(), 1.0)?;
         }
-        let dt_s = clip.frame_dt_s();
-        let mut index = 0;
-        let mut show = |snapshot: &ShadowSnapshot, camera| {
-            let time_s = self.home.time_s + f64::from(dt_s) * (index + 1) as f64;
-            let snapshot = ShadowSnapshot { camera, time_s, ..snapshot.clone() };
-            index += 1;
-            model.append_frame(&request(clip, index, snapshot)).map(|frame| shown_rgb(&frame))
-        };
-        let mut left = Vec::new();
-        for _ in 0..LOOKED_AT {
-            left = show(&self.before, self.home.camera)?;
-        }
-        let poses = leave(Way::Turn, &self.home, AWAY_S, dt_s, 0);
-        let middle = poses.len() / 2;
-        for (step, camera) in poses.into_iter().enumerate() {
-            show(if step < middle { &self.before } else { &self.after }, camera)?;
-        }
-        Ok((left, show(&self.after, self.home.camera)?))
+        Ok(Self { case, clip, model, frames: 0 })
     }
 
-    /// For each place, how far a picture is from the present state's paint and from the abandoned one's.
-    fn judge(&self, rgb: &[f32]) -> (Vec<f64>, Vec<f64>) {
-        let to = |paint: &[f32]| self.masks.iter().map(|mask| apart(rgb, paint, mask)).collect();
-        (to(&self.paint[0]), to(&self.paint[1]))
+    fn show(
+        &mut self,
+        snapshot: &ShadowSnapshot,
+        camera: CameraPose,
+    ) -> Result<Vec<f32>, EvalError> {
+        self.frames += 1;
+        let dt_s = f64::from(self.clip.frame_dt_s());
+        let time_s = self.case.home.time_s + dt_s * self.frames as f64;
+        let snapshot = ShadowSnapshot { camera, time_s, ..snapshot.clone() };
+        let frame = self.model.append_frame(&request(self.clip, self.frames, snapshot))?;
+        Ok(shown_rgb(&frame))
     }
 }
 

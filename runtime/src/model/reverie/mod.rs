@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use reverie_guard::check_request;
 use reverie_kernels::exemplar::Exemplars;
-use reverie_kernels::present::Detail;
+use reverie_kernels::present::{Detail, FrameGuide, clean_sky};
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
@@ -302,6 +302,8 @@ impl ReverieModel {
             };
             memory.publish(stats, view.maps.width, &self.candidates.memory_confidence);
         }
+        let mut rgb = rgb;
+        clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb);
         let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
         self.references.commit(past, request.style);
         self.last_time_s = Some(request.snapshot.time_s);
