@@ -26,8 +26,9 @@ enum GuardCommand {
 
 #[derive(Debug, clap::Args)]
 struct CalibrateArgs {
-    /// Folder of clean episodes with seeds below 1,000,000.
-    #[arg(long, default_value = "data/train", value_name = "DIR")]
+    /// Folder of clean episodes with seeds below 1,000,000 that the observer was not trained on: it errs less where it has
+    /// learnt.
+    #[arg(long, default_value = "data/calibrate", value_name = "DIR")]
     data: PathBuf,
     /// Card of the model; it gets the thresholds.
     #[arg(long, default_value = "assets/models/courtyard.world.ron", value_name = "CARD")]

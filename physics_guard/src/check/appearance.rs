@@ -1,6 +1,6 @@
 //! A body looks as it did.
 
-use super::{Check, Judged};
+use super::{Check, Judged, KNOWN_FRAMES};
 use crate::colour::{delta_e_2000, lab};
 use crate::expected::Expected;
 use crate::observed::Measurement;
@@ -16,9 +16,6 @@ const SURE: f32 = 0.5;
 const MOST_POINTS: usize = 96;
 /// Pixels that are needed.
 const FEWEST_POINTS: usize = 24;
-/// Pictures of a body that must have been accepted before its material is judged: until then only the average of its
-/// class is known.
-const KNOWN_FRAMES: f32 = 3.0;
 
 impl Check for Appearance {
     fn name(&self) -> &'static str {

@@ -47,6 +47,10 @@ pub struct Remembered<'a> {
     pub memory_confidence: &'a [f32],
 }
 
+/// Accepted pictures of a body, before it can be told that it looks otherwise or is gone: until then only the average of its
+/// class is known, and on real pictures many bodies do not look like the average.
+pub(crate) const KNOWN_FRAMES: f32 = 3.0;
+
 /// Everything that a check may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {

@@ -1,12 +1,12 @@
 //! What is there is seen, and nothing else.
 
-use super::{Check, Judged};
+use super::{Check, Judged, KNOWN_FRAMES};
 use crate::verdict::{Bound, Finding};
 
 /// Share of a body's expected pixels that show it; regions that nothing expected explains.
 ///
 /// Only pixels where the body can be told from what is behind it count: a stone before a wall of the same stone, at
-/// nearly the same depth, is neither seen nor missed.
+/// nearly the same depth, is neither seen nor missed. And what was never seen cannot vanish.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Permanence;
 
@@ -21,7 +21,8 @@ impl Check for Permanence {
 
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
         let (expected, thresholds) = (judged.expected, judged.thresholds);
-        for (_, found) in judged.bodies().filter(|(_, m)| m.separable >= thresholds.permanence_px) {
+        let known = judged.bodies().filter(|(_, m)| m.known_frames >= KNOWN_FRAMES);
+        for (_, found) in known.filter(|(_, m)| m.separable >= thresholds.permanence_px) {
             findings.push(Finding {
                 what: "vanished",
                 object: Some(found.id),

@@ -1,6 +1,6 @@
 //! Walls are in the way.
 
-use super::{Check, Judged};
+use super::{Check, Judged, KNOWN_FRAMES};
 use crate::expected::BodyKind;
 use crate::verdict::{Bound, Finding};
 
@@ -52,7 +52,8 @@ impl Check for ThroughWall {
                     }
                 }
             }
-            if told >= FEWEST {
+            // What was never seen for what it is cannot be told from a hole.
+            if told >= FEWEST && found.known_frames >= KNOWN_FRAMES {
                 findings.push(Finding {
                     what: "open",
                     object: Some(body.id),
