@@ -126,6 +126,7 @@ impl Corrector {
         request: &DreamRequest,
         orders: &GuardOrders,
     ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        let taken = Instant::now();
         let mut draft = drafts.draft(request)?;
         let begun = Instant::now();
         let Some(view) = drafts.view() else {
@@ -151,7 +152,7 @@ impl Corrector {
         } else {
             self.note_alarms(&alarms);
             self.mark_bad(&alarms, size);
-            let spent_ms = ms(request.requested_at.elapsed());
+            let spent_ms = ms(taken.elapsed());
             let material = Material {
                 snapshot: &snapshot,
                 levels: drafts.levels(),
@@ -184,6 +185,7 @@ impl Corrector {
         request: &DreamRequest,
         orders: &GuardOrders,
     ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        let taken = Instant::now();
         let mut frame = model.append_frame(request)?;
         let (width, height) = (frame.width as usize, frame.height as usize);
         // Shadow paint is the state itself.
@@ -226,7 +228,7 @@ impl Corrector {
             self.note_alarms(&alarms);
             self.mark_bad(&alarms, size);
             proxy(&view, None, &self.tones, &mut self.proxy);
-            let left_ms = orders.deadline_ms - ms(request.requested_at.elapsed());
+            let left_ms = orders.deadline_ms - ms(taken.elapsed());
             let levels = Levels::only(|level| level >= Level::Proxy);
             let level = self.ladder.first(levels, left_ms);
             let rgb = self.without_network(level, &view, &draft.rgb);

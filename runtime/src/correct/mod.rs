@@ -41,8 +41,9 @@ pub struct GuardOrders {
     pub mode: GuardMode,
     /// Of the game's world, m/s².
     pub gravity_m_s2: Vec3,
-    /// From the making of a request until its picture is due, milliseconds. A correction that would not be done by then
-    /// gives way to a cheaper one. Infinite where nobody waits.
+    /// From the taking of a request until its picture is due, milliseconds; time in the queue does not count, or a slow
+    /// model would never be corrected but by shadow paint. A correction that would not be done by then gives way to a
+    /// cheaper one. Infinite where nobody waits.
     pub deadline_ms: f32,
     /// Ids of bodies that no check speaks of.
     pub unguarded: Arc<[u64]>,
