@@ -47,27 +47,55 @@ pub fn clean(guide: &FrameGuide, rgba: &[u8]) -> Vec<u8> {
 /// `rgb` has another size than the guide.
 pub fn clean_sky(guide: &FrameGuide, rgb: &mut [f32]) {
     let colour = |pixel: usize| Vec3::from_slice(&rgb[3 * pixel..]);
-    let cleaned: Vec<_> = mixtures(guide, colour, |object| object == SKY_OBJECT).collect();
-    for (pixel, clean) in cleaned {
+    for (pixel, clean) in mixtures(guide, colour, |object| object == SKY_OBJECT) {
         rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&clean.to_array());
     }
 }
 
-/// Pixels of the `wanted` objects through which edges pass, with the colour of their own surface.
+/// Pixels of the `wanted` objects through which edges pass, with the colour that they get.
 fn mixtures(
     guide: &FrameGuide,
     colour: impl Fn(usize) -> Vec3,
     wanted: impl Fn(u32) -> bool,
-) -> impl Iterator<Item = (usize, Vec3)> {
+) -> Vec<(usize, Vec3)> {
     let rays = rays(guide);
-    (0..guide.texels.len()).filter_map(move |pixel| {
-        let word = guide.texels[pixel][1];
-        let is_mixed = word & PURE == 0 && wanted(word & 0xFFFF);
-        is_mixed.then(|| {
+    let is_mixed = |word: u32| word & PURE == 0 && wanted(word & 0xFFFF);
+    let mut parted = vec![None; guide.texels.len()];
+    for (pixel, [_, word]) in guide.texels.iter().enumerate() {
+        if is_mixed(*word) {
             let (x, y) = (pixel % guide.width, pixel / guide.width);
-            (pixel, one_surface(guide, &rays, &colour, x, y))
+            parted[pixel] = Some(part(guide, &rays, &colour, x, y));
+        }
+    }
+    let parts = parted.iter().enumerate();
+    let mixed = parts.filter_map(|(pixel, part)| part.map(|(own, _)| (pixel, own)));
+    mixed
+        .map(|(pixel, own)| {
+            let [from, to] = MIXTURE;
+            let stays = (share_along_edge(guide, &parted, pixel) - from) / (to - from);
+            (pixel, own.lerp(colour(pixel), stays.clamp(0.0, 1.0)))
         })
-    })
+        .collect()
+}
+
+/// The mean share of a pixel and its neighbours of the same object: along one edge the decision should be one, or a moulding
+/// of half a pixel comes and goes with the steps of the raster.
+fn share_along_edge(guide: &FrameGuide, parted: &[Option<(Vec3, f32)>], pixel: usize) -> f32 {
+    let (x, y) = (pixel % guide.width, pixel / guide.width);
+    let object = guide.texels[pixel][1] & 0xFFFF;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for y in y.saturating_sub(1)..(y + 2).min(guide.height) {
+        for x in x.saturating_sub(1)..(x + 2).min(guide.width) {
+            let at = y * guide.width + x;
+            if let Some((_, share)) = parted[at]
+                && guide.texels[at][1] & 0xFFFF == object
+            {
+                sum += share;
+                count += 1.0;
+            }
+        }
+    }
+    sum / f32::max(count, 1.0)
 }
 
 /// Slopes of the first column's and row's rays, and their steps from pixel to pixel.
@@ -76,13 +104,14 @@ fn rays(guide: &FrameGuide) -> (Vec2, Vec2) {
     (-middle / scale, Vec2::ONE / scale)
 }
 
-fn one_surface(
+/// The colour of a pixel's own surface, and the share of what is beside it in the pixel's colour.
+fn part(
     guide: &FrameGuide,
     (first, step): &(Vec2, Vec2),
     colour: &impl Fn(usize) -> Vec3,
     x: usize,
     y: usize,
-) -> Vec3 {
+) -> (Vec3, f32) {
     let [depth_word, word] = guide.texels[y * guide.width + x];
     let (inverse_depth, object) = (f32::from_bits(depth_word), word & 0xFFFF);
     let normal = unpack_normal(word);
@@ -123,14 +152,12 @@ fn one_surface(
     let own = colour(y * guide.width + x);
     // A rounded pixel may lie off its own plane.
     if weight <= 0.0 {
-        return own;
+        return (own, 0.0);
     }
     let mean = sum / weight;
     let towards = beside / beside_weight.max(1e-9) - mean;
     if beside_weight <= 0.0 || towards.length() < CONTRAST {
-        return mean;
+        return (mean, 0.0);
     }
-    let share = (own - mean).dot(towards) / towards.length_squared();
-    let [from, to] = MIXTURE;
-    mean.lerp(own, ((share - from) / (to - from)).clamp(0.0, 1.0))
+    (mean, ((own - mean).dot(towards) / towards.length_squared()).clamp(0.0, 1.0))
 }

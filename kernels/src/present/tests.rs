@@ -361,6 +361,7 @@ fn mixtures_are_taken_apart_and_what_sticks_out_stays() {
             a.iter().zip(b).any(|(a, b)| a.abs_diff(b) > 8)
         };
         let wrong = above.iter().filter(off).count();
-        assert!(10 * wrong < above.len(), "share {share}: {wrong} of {}", above.len());
+        // Beside a body nothing sticks out here: its upper corners are undecided.
+        assert!(5 * wrong < above.len(), "share {share}: {wrong} of {}", above.len());
     }
 }
