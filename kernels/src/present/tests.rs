@@ -365,3 +365,33 @@ fn mixtures_are_taken_apart_and_what_sticks_out_stays() {
         assert!(5 * wrong < above.len(), "share {share}: {wrong} of {}", above.len());
     }
 }
+
+#[test]
+fn the_sky_keeps_no_rim_of_what_stands_before_it_and_bodies_stay_as_they_are() {
+    let shown = Shown::new(courtyard(), eye(0.0, 0.0));
+    let (width, sky) = (shown.guide.width, [90.0, 140.0, 230.0].map(|v: f32| v / 255.0));
+    let is_sky = |pixel: usize| shown.guide.texels[pixel][1] & 0xFFFF == u32::from(SKY);
+    let mut rgb: Vec<f32> = shown
+        .rgba
+        .chunks_exact(4)
+        .flat_map(|p| [p[0], p[1], p[2]])
+        .map(|b| f32::from(b) / 255.0)
+        .collect();
+    // A rim, darker than the sky, above every body.
+    let rim: Vec<usize> = (0..shown.guide.texels.len() - width)
+        .filter(|pixel| is_sky(*pixel) && !is_sky(pixel + width))
+        .collect();
+    for &pixel in &rim {
+        for c in 0..3 {
+            rgb[3 * pixel + c] = 0.6 * sky[c] + 0.4 * rgb[3 * (pixel + width) + c];
+        }
+    }
+    let before = rgb.clone();
+    clean_sky(&shown.guide, &mut rgb);
+    let off = |pixel: &&usize| (0..3).any(|c| (rgb[3 * **pixel + c] - sky[c]).abs() > 0.04);
+    let left = rim.iter().filter(off).count();
+    assert!(rim.len() > 20 && 10 * left < rim.len(), "{left} of {}", rim.len());
+    for pixel in (0..shown.guide.texels.len()).filter(|pixel| !is_sky(*pixel)) {
+        assert_eq!(rgb[3 * pixel..3 * pixel + 3], before[3 * pixel..3 * pixel + 3]);
+    }
+}
