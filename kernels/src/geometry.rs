@@ -110,3 +110,25 @@ pub enum Shape {
     /// Anything else, as triangles.
     Mesh(Arc<TriangleMesh>),
 }
+
+impl Shape {
+    /// The same shape `by` times as large; `None` for meshes, which many bodies may share.
+    pub fn scaled(&self, by: f32) -> Option<Self> {
+        Some(match self {
+            Self::Cuboid { half_extents_m } => {
+                Self::Cuboid { half_extents_m: *half_extents_m * by }
+            }
+            Self::Ball { radius_m } => Self::Ball { radius_m: radius_m * by },
+            Self::Cylinder { half_height_m: h, radius_m: r } => {
+                Self::Cylinder { half_height_m: h * by, radius_m: r * by }
+            }
+            Self::Capsule { half_height_m: h, radius_m: r } => {
+                Self::Capsule { half_height_m: h * by, radius_m: r * by }
+            }
+            Self::Cone { half_height_m: h, radius_m: r } => {
+                Self::Cone { half_height_m: h * by, radius_m: r * by }
+            }
+            Self::Mesh(_) => return None,
+        })
+    }
+}

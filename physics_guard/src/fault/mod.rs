@@ -10,7 +10,7 @@ use glam::Vec3;
 use reverie_kernels::raster::shape::bounding_box;
 use serde::{Deserialize, Serialize};
 
-use crate::expected::{Body, Pose, ShadowSnapshot, Shape};
+use crate::expected::{Body, Pose, ShadowSnapshot};
 
 pub mod choose;
 pub mod label;
@@ -245,20 +245,8 @@ fn world_half_m(body: &Body) -> Vec3 {
 /// Scales a body about the lowest point of the box around it. A mesh stays, since many bodies may share it.
 fn resize(body: &mut Body, by: f32) {
     let height_m = world_half_m(body).y;
-    body.shape = match &body.shape {
-        Shape::Cuboid { half_extents_m } => Shape::Cuboid { half_extents_m: *half_extents_m * by },
-        Shape::Ball { radius_m } => Shape::Ball { radius_m: radius_m * by },
-        Shape::Cylinder { half_height_m: h, radius_m: r } => {
-            Shape::Cylinder { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Capsule { half_height_m: h, radius_m: r } => {
-            Shape::Capsule { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Cone { half_height_m: h, radius_m: r } => {
-            Shape::Cone { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Mesh(_) => return,
-    };
+    let Some(shape) = body.shape.scaled(by) else { return };
+    body.shape = shape;
     body.world_from_body.translation_m.y += (by - 1.0) * height_m;
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::label::Sight;
 use super::*;
 use crate::check_request;
-use crate::expected::{BodyKind, CameraPose};
+use crate::expected::{BodyKind, CameraPose, Shape};
 
 const SIZE: (usize, usize) = (128, 72);
 const GRAVITY: Vec3 = Vec3::new(0.0, -9.81, 0.0);

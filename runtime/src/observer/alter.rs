@@ -83,7 +83,7 @@ impl Alteration {
                 Edit::Remove => drop(out.bodies.remove(at)),
                 Edit::ShiftM(offset) => out.bodies[at].world_from_body.translation_m += *offset,
                 Edit::Scale(factor) => {
-                    if let Some(shape) = scaled(&out.bodies[at].shape, *factor) {
+                    if let Some(shape) = out.bodies[at].shape.scaled(*factor) {
                         out.bodies[at].shape = shape;
                     }
                 }
@@ -130,22 +130,4 @@ fn guest(id: u64, at_m: Vec3, rng: &mut ChaCha8Rng) -> Body {
         material,
         tint_srgb,
     }
-}
-
-/// `None` for meshes, which many bodies may share.
-fn scaled(shape: &Shape, by: f32) -> Option<Shape> {
-    Some(match shape {
-        Shape::Cuboid { half_extents_m } => Shape::Cuboid { half_extents_m: *half_extents_m * by },
-        Shape::Ball { radius_m } => Shape::Ball { radius_m: radius_m * by },
-        Shape::Cylinder { half_height_m: h, radius_m: r } => {
-            Shape::Cylinder { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Capsule { half_height_m: h, radius_m: r } => {
-            Shape::Capsule { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Cone { half_height_m: h, radius_m: r } => {
-            Shape::Cone { half_height_m: h * by, radius_m: r * by }
-        }
-        Shape::Mesh(_) => return None,
-    })
 }

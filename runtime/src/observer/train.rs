@@ -21,13 +21,12 @@ use super::score::{ScoreOptions, score};
 use crate::card::{ModelCard, Provenance};
 use crate::data::{DataError, Episode};
 use crate::device::device_by_name;
+use crate::train::course::Course;
 use crate::train::loader::Loader;
 use crate::train::optimizer::Optimizer;
 use crate::train::publish::folders;
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{
-    HISTORY_STEPS, MOST_BAD_STEPS, find_episodes, learning_rate, list_all, next_batch,
-};
+use crate::train::trainer::{find_episodes, learning_rate, list_all, next_batch};
 use crate::train::{Progress, TrainError};
 
 /// Frames drawn from an episode per visit.
@@ -78,9 +77,8 @@ pub fn train_observer(
         publish(&recipe.out, &recipe.model, &recipe.network, optimizer, provenance)
     };
 
-    let (mut saved_at, mut step_at) = (Instant::now(), Instant::now());
-    let (mut recent, mut recent_steps, mut bad_steps) = (0.0, 0u64, 0u32);
-    let mut window = (Instant::now(), ledger.samples);
+    let mut saved_at = Instant::now();
+    let mut course = Course::new(&ledger);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         let batch = source.next(recipe.batch)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
@@ -88,33 +86,12 @@ pub fn train_observer(
         let loss = loss(recipe, &net, &batch, size, device)?;
         loss.f_backward()?;
         let norm = optimizer.step(rate, recipe.weight_decay, recipe.ema_decay)?;
-        let value = loss.f_double_value(&[])?;
-        if value.is_finite() && norm.is_finite() {
-            bad_steps = 0;
-            recent += value;
-            recent_steps += 1;
-        } else {
-            bad_steps += 1;
-            if bad_steps >= MOST_BAD_STEPS {
-                return Err(TrainError::Diverged {
-                    steps: bad_steps,
-                    learning_rate: recipe.learning_rate,
-                });
-            }
-        }
-        ledger.steps = optimizer.steps;
-        ledger.samples += recipe.batch as u64;
-        ledger.trained_s += step_at.elapsed().as_secs_f64();
-        step_at = Instant::now();
-        if recent_steps >= HISTORY_STEPS {
-            let mean = recent / recent_steps as f64;
-            ledger.losses.push((ledger.steps, mean));
-            (recent, recent_steps) = (0.0, 0);
-            let samples_per_s =
-                (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
-            window = (Instant::now(), ledger.samples);
+        let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
+        let told =
+            course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
+        if let Some((loss, samples_per_s)) = told {
             let ledger = ledger.clone();
-            report(&Progress { ledger, loss: mean, learning_rate: rate, samples_per_s, done });
+            report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -129,16 +106,15 @@ pub fn train_observer(
         write_scores(&card, &held_out, scoring)?;
     }
     let done = ledger.trained_s / (60.0 * recipe.minutes);
-    let before = ledger.losses.last().map_or(f64::NAN, |l| l.1);
     report(&Progress {
-        loss: if recent_steps > 0 { recent / recent_steps as f64 } else { before },
+        loss: course.last_loss(&ledger),
         learning_rate: learning_rate(
             recipe.learning_rate,
             recipe.warmup_steps,
             optimizer.steps,
             done,
         ),
-        samples_per_s: (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64(),
+        samples_per_s: course.samples_per_s(&ledger),
         done: done.min(1.0),
         ledger,
     });

@@ -11,6 +11,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
+use super::course::Course;
 use super::loader::Loader;
 use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
@@ -30,11 +31,6 @@ use crate::weights::ModelFileError;
 
 /// Samples that are shuffled; more than an episode's visit gives, so that a batch mixes episodes.
 const SHUFFLE: usize = 128;
-/// Steps between entries of the loss history.
-pub(crate) const HISTORY_STEPS: u64 = 20;
-/// Steps with a loss or gradient that is not finite before the run gives up.
-pub(crate) const MOST_BAD_STEPS: u32 = 50;
-
 /// Why training stopped.
 #[derive(Debug, Error)]
 pub enum TrainError {
@@ -176,9 +172,8 @@ pub fn train(
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
     let mut shuffle: Vec<Sample> = Vec::with_capacity(SHUFFLE);
 
-    let (mut saved_at, mut step_at) = (Instant::now(), Instant::now());
-    let (mut recent, mut recent_steps, mut bad_steps) = (0.0, 0u64, 0u32);
-    let mut window = (Instant::now(), ledger.samples);
+    let mut saved_at = Instant::now();
+    let mut course = Course::new(&ledger);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         let mut batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
         if let Some(rollouts) = &rollouts {
@@ -196,37 +191,11 @@ pub fn train(
             learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
         let value =
             step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
-        if value.is_finite() {
-            bad_steps = 0;
-            recent += value;
-            recent_steps += 1;
-        } else {
-            bad_steps += 1;
-            if bad_steps >= MOST_BAD_STEPS {
-                return Err(TrainError::Diverged {
-                    steps: bad_steps,
-                    learning_rate: recipe.learning_rate,
-                });
-            }
-        }
-        ledger.steps = optimizer.steps;
-        ledger.samples += recipe.batch as u64;
-        ledger.trained_s += step_at.elapsed().as_secs_f64();
-        step_at = Instant::now();
-        if recent_steps >= HISTORY_STEPS {
-            let mean = recent / recent_steps as f64;
-            ledger.losses.push((ledger.steps, mean));
-            (recent, recent_steps) = (0.0, 0);
-            let samples_per_s =
-                (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64();
-            window = (Instant::now(), ledger.samples);
-            report(&Progress {
-                ledger: ledger.clone(),
-                loss: mean,
-                learning_rate,
-                samples_per_s,
-                done,
-            });
+        let told =
+            course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
+        if let Some((loss, samples_per_s)) = told {
+            let ledger = ledger.clone();
+            report(&Progress { ledger, loss, learning_rate, samples_per_s, done });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -237,16 +206,15 @@ pub fn train(
     state::save(&state_path, &optimizer, &ledger)?;
     let card = publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())?;
     let done = ledger.trained_s / (60.0 * recipe.minutes);
-    let before = ledger.losses.last().map_or(f64::NAN, |l| l.1);
     report(&Progress {
-        loss: if recent_steps > 0 { recent / recent_steps as f64 } else { before },
+        loss: course.last_loss(&ledger),
         learning_rate: learning_rate(
             recipe.learning_rate,
             recipe.warmup_steps,
             optimizer.steps,
             done,
         ),
-        samples_per_s: (ledger.samples - window.1) as f64 / window.0.elapsed().as_secs_f64(),
+        samples_per_s: course.samples_per_s(&ledger),
         done: done.min(1.0),
         ledger,
     });
