@@ -1,4 +1,4 @@
-//! `reverie train`: from episodes to a model, or to a model's observer, resumable.
+//! `reverie train`: from episodes to a model, to a model's observer or to an autoencoder, resumable.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reverie_runtime::eval::plot::{LinePlot, Series};
 use reverie_runtime::observer::recipe::ObserverRecipe;
 use reverie_runtime::observer::train::train_observer;
+use reverie_runtime::train::latent::autoencoder::train_autoencoder;
+use reverie_runtime::train::latent::recipe::AutoencoderRecipe;
 use reverie_runtime::train::{Progress, Recipe, train};
 use serde_json::json;
 
@@ -19,6 +21,8 @@ enum Stage {
     Model,
     /// The guard's eye, for the pictures of a world model that is there already.
     Observer,
+    /// Pictures to latents and back: the first stage of model M.
+    Autoencoder,
 }
 
 /// Arguments of `reverie train`.
@@ -75,6 +79,18 @@ impl TrainArgs {
                 };
                 let report = |progress: &Progress| watch.see(progress);
                 let card = train_observer(&recipe, &command, &stop, report, &mut scoring)?;
+                watch.finish(&card, self.json.as_deref())
+            }
+            Stage::Autoencoder => {
+                let mut recipe = AutoencoderRecipe::load(&self.recipe)?;
+                self.put_into(&mut recipe.device, &mut recipe.minutes, &mut recipe.out);
+                ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed))?;
+                let command =
+                    format!("reverie train --stage autoencoder {}", self.recipe.display());
+                let mut watch =
+                    Watch::new("autoencoder", &recipe.device, recipe.minutes, &recipe.out)?;
+                let report = |progress: &Progress| watch.see(progress);
+                let card = train_autoencoder(&recipe, &command, &stop, report)?;
                 watch.finish(&card, self.json.as_deref())
             }
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use reverie_runtime::card::ModelCard;
+use reverie_runtime::model::latent::files::AutoencoderCard;
 
 use super::support::{
     FIRST_SEED, Program, copy_folder, episode, episodes, folder, json, names, recipe, tiny_model,
@@ -135,4 +136,41 @@ fn data_that_cannot_be_used_is_one_line() {
     fs::write(&file, "in the way").unwrap();
     train(episodes(), "minutes: 0.01").with("--out", &file).fails_with(&["file"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
+}
+
+#[test]
+fn an_autoencoder_is_trained_killed_resumed_and_scored_on_what_it_never_saw() {
+    let dir = folder("train_autoencoder");
+    let (path, card_path) = (dir.join("a.ron"), dir.join("run/small.autoencoder.ron"));
+    let write = |data: &Path, rest: &str| {
+        let network =
+            "(latent_channels: 8, channels: (8, 8, 16), blocks: (1, 1, 1), head_channels: 8)";
+        let out = dir.join("run");
+        let text = format!(
+            "(name: \"small\", data: [{data:?}], eval: [{data:?}], out: {out:?}, network: {network}, \
+             threads: 1, batch: 2, {rest})"
+        );
+        fs::write(&path, text).unwrap();
+    };
+    write(episodes(), "minutes: 60.0, checkpoint_every_s: 0.1");
+    let figures = dir.join("train.json");
+    let train =
+        || Program::new(&["train", "--stage", "autoencoder"]).word(&path).with("--json", &figures);
+    let card = || AutoencoderCard::load(&card_path).ok();
+    let samples = || card().map_or(0, |card| card.provenance.samples_seen);
+    let mut running = train().start();
+    running.wait_for("a checkpoint", || samples() > 0);
+    running.kill();
+    let before = samples();
+    let mut running = train().start();
+    running.wait_for("another checkpoint", || samples() > before);
+    running.interrupt();
+    running.finish().succeeded();
+    assert_eq!(json(&figures)["runs"], 2);
+    let card = card().unwrap();
+    assert!(card.scores["psnr_db"] > 5.0 && card.scores["depth_error"] >= 0.0, "{card:?}");
+    assert!(dir.join("run/small.autoencoder.png").is_file());
+
+    write(&dir.join("nowhere"), "");
+    train().fails_with(&["nowhere"]);
 }

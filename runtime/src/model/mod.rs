@@ -18,6 +18,8 @@ mod drafts;
 mod shadow_paint;
 
 #[cfg(feature = "tch")]
+pub mod latent;
+#[cfg(feature = "tch")]
 pub mod reverie;
 
 pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft};

@@ -1,0 +1,10 @@
+//! Model M: a latent world model. [`autoencoder`] makes eight by eight pixels one token and back, [`files`] keeps it on disk;
+//! [`transformer`] imagines the next frame's tokens from those of the past, in blocks of [`attention`], with the past's keys and values
+//! in a [`ring`] and time as [`rotary`] turns.
+
+pub mod attention;
+pub mod autoencoder;
+pub mod files;
+pub mod ring;
+pub mod rotary;
+pub mod transformer;

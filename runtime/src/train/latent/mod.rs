@@ -1,0 +1,4 @@
+//! Training of model M, stage by stage: [`autoencoder`] first.
+
+pub mod autoencoder;
+pub mod recipe;
