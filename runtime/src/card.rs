@@ -39,6 +39,25 @@ pub struct Architecture {
     pub blocks: Vec<i64>,
     /// Of the head at full resolution.
     pub head_channels: i64,
+    /// Of models that work on latents; `None` for those that work on pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentSizes>,
+}
+
+/// Sizes that a latent model has beside those of [`Architecture`], whose `channels` and `blocks` are those of its transformer, one level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatentSizes {
+    /// Of a latent.
+    pub latent_channels: i64,
+    /// Of the autoencoder's levels, from the finest to the coarsest.
+    pub coder_channels: Vec<i64>,
+    /// Residual blocks of these levels.
+    pub coder_blocks: Vec<i64>,
+    /// Of the transformer's attention.
+    pub heads: i64,
+    /// Past frames that the transformer can look at.
+    pub context_frames: i64,
 }
 
 /// How pictures are drawn from the network.
@@ -333,6 +352,7 @@ pub(crate) mod tests {
                 channels: vec![64, 96, 192],
                 blocks: vec![1, 2, 3],
                 head_channels: 32,
+                latent: None,
             },
             weights: "test.safetensors".to_owned(),
             sha256: "0123456789abcdef".repeat(4),

@@ -19,6 +19,7 @@
 //! [`ShadowPaint`](model::ShadowPaint), and there is no trainer.
 
 pub mod card;
+pub mod commanded;
 pub mod condition;
 pub mod correct;
 pub mod data;

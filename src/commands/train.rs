@@ -10,6 +10,8 @@ use reverie_runtime::eval::plot::{LinePlot, Series};
 use reverie_runtime::observer::recipe::ObserverRecipe;
 use reverie_runtime::observer::train::train_observer;
 use reverie_runtime::train::latent::autoencoder::train_autoencoder;
+use reverie_runtime::train::latent::dreamer::train_dreamer;
+use reverie_runtime::train::latent::dreamer_recipe::DreamerRecipe;
 use reverie_runtime::train::latent::recipe::AutoencoderRecipe;
 use reverie_runtime::train::{Progress, Recipe, train};
 use serde_json::json;
@@ -23,6 +25,8 @@ enum Stage {
     Observer,
     /// Pictures to latents and back: the first stage of model M.
     Autoencoder,
+    /// The transformer of model M, over the latents of an autoencoder.
+    Dreamer,
 }
 
 /// Arguments of `reverie train`.
@@ -91,6 +95,17 @@ impl TrainArgs {
                     Watch::new("autoencoder", &recipe.device, recipe.minutes, &recipe.out)?;
                 let report = |progress: &Progress| watch.see(progress);
                 let card = train_autoencoder(&recipe, &command, &stop, report)?;
+                watch.finish(&card, self.json.as_deref())
+            }
+            Stage::Dreamer => {
+                let mut recipe = DreamerRecipe::load(&self.recipe)?;
+                self.put_into(&mut recipe.device, &mut recipe.minutes, &mut recipe.out);
+                ctrlc::set_handler(move || on_signal.store(true, Ordering::Relaxed))?;
+                let command = format!("reverie train --stage dreamer {}", self.recipe.display());
+                let mut watch =
+                    Watch::new(&recipe.name, &recipe.device, recipe.minutes, &recipe.out)?;
+                let report = |progress: &Progress| watch.see(progress);
+                let card = train_dreamer(&recipe, &command, &stop, report)?;
                 watch.finish(&card, self.json.as_deref())
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Every present pixel asks where its point was in the past picture (backward warping): the camera may
 //! have moved, and the body the point lies on too. A past pixel answers only if it saw that very point:
-//! the same body, at the depth where the surface was. [`reference`] is the same in plain form.
+//! the same body, at the depth where the surface was. [`reference`] is the same in plain form. [`splat()`] carries pictures of which only
+//! their own depth is known.
 
 use std::collections::HashMap;
 
@@ -13,8 +14,10 @@ use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
 
 pub mod reference;
 mod sample;
+mod splat;
 
 use sample::{Expected, sample};
+pub use splat::{OwnDepth, splat};
 
 /// In [`PastFrame::object`]: the sky.
 pub const SKY_OBJECT: u64 = u64::MAX;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tch::Device;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 
 use super::Observer;
 use super::net::{ObserverConfig, ObserverNet};
@@ -11,11 +11,11 @@ use crate::card::{ModelCard, ObserverCard, Provenance};
 use crate::device::fastest_kind;
 use crate::files::{read_limited, write_atomically};
 use crate::model::ModelError;
+use crate::model::latent::files::fill;
 use crate::train::TrainError;
 use crate::train::optimizer::Optimizer;
-use crate::weights::{
-    MAX_WEIGHTS_BYTES, Precision, WeightTensor, Weights, read_weights, write_weights,
-};
+use crate::train::publish::averaged;
+use crate::weights::{MAX_WEIGHTS_BYTES, Precision, write_weights};
 
 impl Observer {
     /// Loads the observer that `card`, the one at `card_path`, names; `None` if it names none.
@@ -51,22 +51,7 @@ impl Observer {
         }
         let store = VarStore::new(device);
         let mut net = ObserverNet::new(&store.root(), &config);
-        let expected: Vec<(String, Vec<usize>)> = store
-            .variables()
-            .into_iter()
-            .map(|(name, t)| (name, t.size().iter().map(|s| *s as usize).collect()))
-            .collect();
-        let path = card_path.with_file_name(&observer.weights);
-        let weights = read_weights(path, Some(&observer.sha256), &expected)?;
-        {
-            let _guard = tch::no_grad_guard();
-            for (name, mut variable) in store.variables() {
-                if let Some(tensor) = weights.get(&name) {
-                    let values = Tensor::f_from_slice(&tensor.values)?;
-                    variable.f_copy_(&values.f_view(variable.size().as_slice())?)?;
-                }
-            }
-        }
+        fill(&store, &card_path.with_file_name(&observer.weights), &observer.sha256)?;
         let kind = fastest_kind(device);
         net.freeze(kind)?;
         Ok(Some(Self { net, _store: store, device, kind, size }))
@@ -96,11 +81,7 @@ pub fn publish(
         let bytes = read_limited(&from, MAX_WEIGHTS_BYTES).map_err(io("read", &from))?;
         write_atomically(&to, &bytes).map_err(io("write", &to))?;
     }
-    let mut weights = Weights::new();
-    for (name, shape, values) in optimizer.averaged()? {
-        let shape = shape.iter().map(|s| *s as usize).collect();
-        weights.insert(name, WeightTensor { shape, values });
-    }
+    let weights = averaged(optimizer)?;
     let file = format!("{}.observer.safetensors", card.weights.trim_end_matches(".safetensors"));
     let sha256 = write_weights(out.join(&file), &weights, Precision::Bf16)?;
     card.observer = Some(ObserverCard {

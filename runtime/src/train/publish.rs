@@ -9,7 +9,7 @@ use super::optimizer::Optimizer;
 use super::recipe::Recipe;
 use super::state::Ledger;
 use super::trainer::TrainError;
-use crate::card::{CARD_VERSION, ModelCard, Provenance, Sampler};
+use crate::card::{Architecture, CARD_VERSION, ModelCard, Provenance, Sampler};
 use crate::condition::CHANNEL_NAMES;
 use crate::data::{DataError, Episode};
 use crate::material::MATERIAL_NAMES;
@@ -111,55 +111,75 @@ pub fn publish(
     looks: &[Look],
     episodes: usize,
 ) -> Result<PathBuf, TrainError> {
-    let mut weights = Weights::new();
-    for (name, shape, values) in optimizer.averaged()? {
-        weights.insert(
-            name,
-            WeightTensor { shape: shape.iter().map(|s| *s as usize).collect(), values },
-        );
-    }
-    for (index, look) in looks.iter().enumerate() {
-        let values = look.texels().iter().flatten().copied().collect();
-        weights.insert(
-            look_name(index),
-            WeightTensor { shape: vec![LAYERS * FINEST_TEXELS, 4], values },
-        );
-    }
+    let mut weights = averaged(optimizer)?;
+    put_looks(&mut weights, looks);
     let file = format!("{}.safetensors", recipe.name);
     let sha256 = write_weights(recipe.out.join(&file), &weights, Precision::Bf16)?;
+    let provenance = Provenance {
+        data: format!("{episodes} episodes from {}", folders(&recipe.data)),
+        seed: recipe.seed,
+        recipe: ron::ser::to_string_pretty(recipe, Default::default()).unwrap_or_default(),
+        command: command.to_owned(),
+        device: recipe.device.clone(),
+        samples_seen: ledger.samples,
+        trained_s: ledger.trained_s,
+        commit: String::new(),
+    };
+    let architecture = architecture(&recipe.network, size.0, size.1);
+    let card = new_card(&recipe.name, architecture, (file, sha256), looks.len(), provenance);
+    let path = recipe.out.join(format!("{}.world.ron", recipe.name));
+    card.save_atomically(&path)?;
+    Ok(path)
+}
+
+/// The averaged weights by name.
+pub(crate) fn averaged(optimizer: &Optimizer) -> Result<Weights, TrainError> {
+    let mut weights = Weights::new();
+    for (name, shape, values) in optimizer.averaged()? {
+        let shape = shape.iter().map(|s| *s as usize).collect();
+        weights.insert(name, WeightTensor { shape, values });
+    }
+    Ok(weights)
+}
+
+/// Puts looks beside a model's weights.
+pub(crate) fn put_looks(weights: &mut Weights, looks: &[Look]) {
+    for (index, look) in looks.iter().enumerate() {
+        let values = look.texels().iter().flatten().copied().collect();
+        let shape = vec![LAYERS * FINEST_TEXELS, 4];
+        weights.insert(look_name(index), WeightTensor { shape, values });
+    }
+}
+
+/// A card of this program's layouts, without scores; `weights` are a file name and its SHA-256.
+pub(crate) fn new_card(
+    name: &str,
+    architecture: Architecture,
+    (weights, sha256): (String, String),
+    looks: usize,
+    provenance: Provenance,
+) -> ModelCard {
     let names = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let card = ModelCard {
+    ModelCard {
         version: CARD_VERSION,
-        name: recipe.name.clone(),
-        architecture: architecture(&recipe.network, size.0, size.1),
-        weights: file,
+        name: name.to_owned(),
+        architecture,
+        weights,
         sha256,
         condition: names(&CHANNEL_NAMES),
         action_axes: names(&ACTION_AXES),
         materials: names(&MATERIAL_NAMES),
         styles: names(&STYLE_NAMES),
-        looks: looks.len() as u32,
+        looks: looks as u32,
         sampler: Sampler {
             steps: 1,
             default_condition_strength: 1.0,
             context_noise: CONTEXT_NOISE,
         },
-        provenance: Provenance {
-            data: format!("{episodes} episodes from {}", folders(&recipe.data)),
-            seed: recipe.seed,
-            recipe: ron::ser::to_string_pretty(recipe, Default::default()).unwrap_or_default(),
-            command: command.to_owned(),
-            device: recipe.device.clone(),
-            samples_seen: ledger.samples,
-            trained_s: ledger.trained_s,
-            commit: String::new(),
-        },
+        provenance,
         scores: BTreeMap::new(),
         observer: None,
-    };
-    let path = recipe.out.join(format!("{}.world.ron", recipe.name));
-    card.save_atomically(&path)?;
-    Ok(path)
+    }
 }
 
 /// The last part of each folder: a card does not tell where a disk was mounted.

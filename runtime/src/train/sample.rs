@@ -26,9 +26,75 @@ pub struct Sample {
     pub target: Vec<f32>,
 }
 
-/// A frame of the episode that has been drawn.
-struct Drawn {
-    past: PastFrame,
+/// A walk through an episode in order of time, which knows at each frame what the frames before it showed.
+pub(crate) struct Visit<'a> {
+    episode: &'a Episode,
+    sampling: &'a Sampling,
+    /// Tints are open or given for the whole visit: paint, exemplars and condition must agree on it.
+    keep_tints: bool,
+    exemplars: Exemplars,
+    memory: SurfaceMemory,
+    drawn: Vec<PastFrame>,
+}
+
+impl<'a> Visit<'a> {
+    /// Before the first frame.
+    pub fn new(episode: &'a Episode, sampling: &'a Sampling, keep_tints: bool) -> Self {
+        let (exemplars, memory) = (Exemplars::new(), SurfaceMemory::new(DEFAULT_BYTES));
+        Self { episode, sampling, keep_tints, exemplars, memory, drawn: Vec::new() }
+    }
+
+    /// Goes on to the next frame and gives `count` samples of it; `None` after the last one.
+    ///
+    /// # Errors
+    /// The episode is damaged.
+    pub fn next(
+        &mut self,
+        view: &mut Option<ShadowView>,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<Vec<Sample>>, DataError> {
+        let (episode, frame) = (self.episode, self.drawn.len());
+        if frame >= episode.len() {
+            return Ok(None);
+        }
+        let (width, height) = (episode.header().width as usize, episode.header().height as usize);
+        let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
+        let view = match view {
+            Some(view) => {
+                view.draw(&snapshot, &style, width, height, self.keep_tints);
+                view
+            }
+            none => none.insert(ShadowView::new(&snapshot, &style, width, height, self.keep_tints)),
+        };
+        let rgb: Vec<f32> =
+            episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
+        self.memory.announce(view, &style);
+        let samples = (0..count).map(|_| self.sample(view, &rgb, rng)).collect();
+        self.memory.write(view, &rgb, |_| 1.0);
+        // Neighbouring frames show the same texels: every other one is enough.
+        if frame.is_multiple_of(2) {
+            self.exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+        }
+        self.drawn.push(PastFrame::new(view.scene(), &view.camera, &view.maps, rgb));
+        Ok(Some(samples))
+    }
+
+    fn sample(&mut self, view: &ShadowView, rgb: &[f32], rng: &mut ChaCha8Rng) -> Sample {
+        let frame = self.drawn.len();
+        let (exemplars, memory) = (&mut self.exemplars, &mut self.memory);
+        one_sample(
+            self.episode,
+            self.sampling,
+            rng,
+            frame,
+            view,
+            rgb,
+            &self.drawn,
+            exemplars,
+            memory,
+        )
+    }
 }
 
 /// Draws `sampling.per_visit` samples from one episode.
@@ -41,40 +107,14 @@ pub fn draw_samples(
     rng: &mut ChaCha8Rng,
     mut out: impl FnMut(Sample),
 ) -> Result<(), DataError> {
-    let (width, height) = (episode.header().width as usize, episode.header().height as usize);
-    let count = episode.len();
     let mut targets: Vec<usize> =
-        (0..sampling.per_visit).map(|_| rng.random_range(0..count)).collect();
+        (0..sampling.per_visit).map(|_| rng.random_range(0..episode.len())).collect();
     targets.sort_unstable();
-    // Tints are open or given for the whole visit: paint, exemplars and condition must agree on it.
-    let keep_tints = rng.random_bool(sampling.keep_tints);
-    let mut exemplars = Exemplars::new();
-    let mut memory = SurfaceMemory::new(DEFAULT_BYTES);
-    let mut drawn: Vec<Drawn> = Vec::with_capacity(count);
-    let mut view: Option<ShadowView> = None;
-    let last_target = targets.last().copied().unwrap_or(0);
-    for frame in 0..=last_target {
-        let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
-        let view = match &mut view {
-            Some(view) => {
-                view.draw(&snapshot, &style, width, height, keep_tints);
-                view
-            }
-            none => none.insert(ShadowView::new(&snapshot, &style, width, height, keep_tints)),
-        };
-        let rgb: Vec<f32> =
-            episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
-        memory.announce(view, &style);
-        for _ in targets.iter().filter(|t| **t == frame) {
-            let (exemplars, memory) = (&mut exemplars, &mut memory);
-            out(one_sample(episode, sampling, rng, frame, view, &rgb, &drawn, exemplars, memory));
-        }
-        memory.write(view, &rgb, |_| 1.0);
-        // Neighbouring frames show the same texels: every other one is enough.
-        if frame % 2 == 0 {
-            exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
-        }
-        drawn.push(Drawn { past: PastFrame::new(view.scene(), &view.camera, &view.maps, rgb) });
+    let mut visit = Visit::new(episode, sampling, rng.random_bool(sampling.keep_tints));
+    let mut view = None;
+    for frame in 0..=targets.last().copied().unwrap_or(0) {
+        let count = targets.iter().filter(|t| **t == frame).count();
+        visit.next(&mut view, count, rng)?.into_iter().flatten().for_each(&mut out);
     }
     Ok(())
 }
@@ -86,7 +126,7 @@ fn one_sample(
     frame: usize,
     view: &ShadowView,
     rgb: &[f32],
-    drawn: &[Drawn],
+    drawn: &[PastFrame],
     exemplars: &mut Exemplars,
     memory: &mut SurfaceMemory,
 ) -> Sample {
@@ -117,7 +157,7 @@ fn one_sample(
             view.scene(),
             &view.camera,
             &view.maps,
-            &drawn[at].past,
+            &drawn[at],
             &mut candidates.last,
             &mut candidates.last_valid,
         );
@@ -125,7 +165,7 @@ fn one_sample(
     let mut has_key = false;
     if !cold && drawn.len() > 1 && !rng.random_bool(sampling.no_key) {
         let picks: Vec<&PastFrame> = (0..rng.random_range(1..=4))
-            .map(|_| &drawn[rng.random_range(0..drawn.len() - 1)].past)
+            .map(|_| &drawn[rng.random_range(0..drawn.len() - 1)])
             .collect();
         has_key = layer_keys(&picks, view, &mut candidates);
     }

@@ -1,7 +1,7 @@
 //! A block of the transformer: attention within a frame, attention over time, and a perceptron, each behind a modulated norm.
 
 use tch::nn::Path;
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::ring::Ring;
 use super::rotary::Rotary;
@@ -21,6 +21,14 @@ impl Modulation {
     pub fn new(path: &Path, channels: i64, parts: i64) -> Self {
         let linear = Linear::new(path / "modulate", channels, parts * channels, 0.1, 0.0);
         Self { linear, channels }
+    }
+
+    /// See [`Linear::freeze`].
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
+        self.linear.freeze(kind)
     }
 
     fn part(&self, all: &Tensor, part: i64) -> Result<Tensor> {
@@ -155,6 +163,20 @@ impl Block {
             widen: Linear::new(path / "widen", channels, 4 * channels, 1.0, 0.0),
             narrow: Linear::new(path / "narrow", 4 * channels, channels, 0.3, 0.0),
         }
+    }
+
+    /// See [`Linear::freeze`].
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
+        self.modulation.freeze(kind)?;
+        for attention in [&mut self.spatial, &mut self.temporal] {
+            attention.qkv.freeze(kind)?;
+            attention.out.freeze(kind)?;
+        }
+        self.widen.freeze(kind)?;
+        self.narrow.freeze(kind)
     }
 
     /// Heads and channels of each.

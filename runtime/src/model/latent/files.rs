@@ -1,17 +1,28 @@
-//! Autoencoders on disk: `NAME.autoencoder.ron` beside `NAME.autoencoder.safetensors`.
+//! Autoencoders on disk, `NAME.autoencoder.ron` beside `NAME.autoencoder.safetensors`, and whole models M.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::autoencoder::{Autoencoder, AutoencoderConfig};
-use crate::card::{CardError, Provenance};
+use super::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
+use super::transformer::{Inputs, Transformer, TransformerConfig};
+use crate::card::{Architecture, CardError, LatentSizes, ModelCard, Provenance};
+use crate::condition::{CHANNEL_NAMES, CHANNELS, GLOBALS};
 use crate::files::{one_line, read_limited, write_atomically};
 use crate::model::ModelError;
-use crate::weights::{ModelFileError, read_weights};
+use crate::model::reverie::files::{check_layouts, look_shapes, looks_of};
+use crate::model::reverie::look::Look;
+use crate::weights::{Weights, read_weights};
+
+/// The architecture that this module implements.
+pub const KIND: &str = "latent-m";
+/// In names of weights: the autoencoder's.
+pub(crate) const CODER: &str = "coder";
+/// In names of weights: the transformer's.
+pub(crate) const NET: &str = "net";
 
 /// Version of the format that this program writes and reads.
 const VERSION: u32 = 1;
@@ -115,19 +126,153 @@ pub fn load_autoencoder(path: &Path, device: Device) -> Result<LoadedAutoencoder
 }
 
 /// Copies the weights of a file into the variables of the same names: all of them, and no others, must be there.
-pub(crate) fn fill(store: &VarStore, path: &PathBuf, sha256: &str) -> Result<(), ModelError> {
-    let shape = |t: &Tensor| t.size().iter().map(|s| *s as usize).collect::<Vec<_>>();
-    let variables = store.variables();
-    let expected: Vec<_> = variables.iter().map(|(n, t)| (n.clone(), shape(t))).collect();
-    let weights = read_weights(path, Some(sha256), &expected)?;
+pub(crate) fn fill(store: &VarStore, path: &Path, sha256: &str) -> Result<(), ModelError> {
+    copy(store, &read_weights(path, Some(sha256), &shapes(store))?)
+}
+
+/// Names and shapes of a store's variables.
+fn shapes(store: &VarStore) -> Vec<(String, Vec<usize>)> {
+    let shape = |t: &Tensor| t.size().iter().map(|s| *s as usize).collect();
+    store.variables().iter().map(|(name, t)| (name.clone(), shape(t))).collect()
+}
+
+fn copy(store: &VarStore, weights: &Weights) -> Result<(), ModelError> {
     let _guard = tch::no_grad_guard();
-    for (name, mut variable) in variables {
-        let Some(tensor) = weights.get(&name) else {
-            let reason = format!("tensor `{name}` is missing");
-            return Err(ModelFileError::Names { path: path.clone(), reason }.into());
-        };
-        let values = Tensor::f_from_slice(&tensor.values)?;
-        variable.f_copy_(&values.f_view(variable.size().as_slice())?)?;
+    for (name, mut variable) in store.variables() {
+        if let Some(tensor) = weights.get(&name) {
+            let values = Tensor::f_from_slice(&tensor.values)?;
+            variable.f_copy_(&values.f_view(variable.size().as_slice())?)?;
+        }
     }
     Ok(())
+}
+
+/// The weights of the autoencoder whose card lies at `path`, by name.
+pub(crate) fn autoencoder_weights(path: &Path) -> Result<Weights, ModelError> {
+    let card = AutoencoderCard::load(path)?;
+    let store = VarStore::new(Device::Cpu);
+    let _net = Autoencoder::new(&store.root(), &card.network);
+    let weights = path.with_file_name(&card.weights);
+    Ok(read_weights(weights, Some(&card.sha256), &shapes(&store))?)
+}
+
+/// The sizes of a model M in a card's words; `size` are width and height, pixels.
+pub fn architecture(
+    coder: &AutoencoderConfig,
+    net: &TransformerConfig,
+    size: (u32, u32),
+) -> Architecture {
+    Architecture {
+        kind: KIND.to_owned(),
+        width: size.0,
+        height: size.1,
+        channels: vec![net.channels],
+        blocks: vec![net.depth],
+        head_channels: coder.head_channels,
+        latent: Some(LatentSizes {
+            latent_channels: coder.latent_channels,
+            coder_channels: coder.channels.to_vec(),
+            coder_blocks: coder.blocks.to_vec(),
+            heads: net.heads,
+            context_frames: net.context_frames,
+        }),
+    }
+}
+
+/// Autoencoder and transformer of a model M, ready to run.
+#[derive(Debug)]
+pub struct LoadedLatent {
+    /// Pictures to latents and back.
+    pub coder: Autoencoder,
+    /// Latents of the past to the next one.
+    pub net: Transformer,
+    /// Tokens down and across.
+    pub grid: [i64; 2],
+    /// Channels of a latent.
+    pub latent: i64,
+    /// Owns the weights.
+    pub store: VarStore,
+}
+
+/// Loads weights and looks as the card describes them.
+///
+/// # Errors
+/// The card asks for something else than this program runs, or the weights are missing or damaged.
+pub fn load(
+    card_path: &Path,
+    card: &ModelCard,
+    device: Device,
+    kind: Kind,
+) -> Result<(LoadedLatent, Vec<Look>), ModelError> {
+    let (coder, config) = check(card_path, card)?;
+    let a = &card.architecture;
+    let inputs = Inputs {
+        grid: [i64::from(a.height) / TOKEN_PX, i64::from(a.width) / TOKEN_PX],
+        latent: coder.latent_channels,
+        maps: CHANNELS as i64,
+        globals: GLOBALS as i64,
+    };
+    let store = VarStore::new(device);
+    let mut loaded = LoadedLatent {
+        coder: Autoencoder::new(&(store.root() / CODER), &coder),
+        net: Transformer::new(&(store.root() / NET), &config, inputs)?,
+        grid: inputs.grid,
+        latent: inputs.latent,
+        store,
+    };
+    let mut expected = shapes(&loaded.store);
+    expected.extend(look_shapes(card));
+    let weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
+    copy(&loaded.store, &weights)?;
+    loaded.coder.freeze(kind)?;
+    loaded.net.freeze(kind)?;
+    let looks = looks_of(card_path, card, &weights)?;
+    Ok((loaded, looks))
+}
+
+/// Does this program run what the card describes?
+fn check(
+    card_path: &Path,
+    card: &ModelCard,
+) -> Result<(AutoencoderConfig, TransformerConfig), ModelError> {
+    let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
+    let a = &card.architecture;
+    let side = TOKEN_PX as u32;
+    if !a.width.is_multiple_of(side) || !a.height.is_multiple_of(side) {
+        let what = format!("{}×{} pixels; both must be multiples of {side}", a.width, a.height);
+        return Err(unsupported(what));
+    }
+    check_layouts(card_path, card)?;
+    if card.condition.iter().map(String::as_str).ne(CHANNEL_NAMES) {
+        let what = "its `condition` differs from this program's; train it again";
+        return Err(unsupported(what.to_owned()));
+    }
+    let sizes = a.latent.as_ref().ok_or_else(|| {
+        unsupported(format!("a `{KIND}` needs the sizes of its autoencoder in architecture.latent"))
+    })?;
+    let (Ok(channels), Ok(blocks), [width], [depth]) = (
+        sizes.coder_channels.clone().try_into(),
+        sizes.coder_blocks.clone().try_into(),
+        a.channels.as_slice(),
+        a.blocks.as_slice(),
+    ) else {
+        let what = "its autoencoder must have three levels and its transformer one";
+        return Err(unsupported(what.to_owned()));
+    };
+    let coder = AutoencoderConfig {
+        latent_channels: sizes.latent_channels,
+        channels,
+        blocks,
+        head_channels: a.head_channels,
+    };
+    let net = TransformerConfig {
+        channels: *width,
+        heads: sizes.heads,
+        depth: *depth,
+        context_frames: sizes.context_frames,
+    };
+    match coder.fault().or(net.fault()) {
+        Some((field, reason)) => Err(unsupported(format!("architecture: {field} is {reason}"))),
+        None => Ok((coder, net)),
+    }
 }

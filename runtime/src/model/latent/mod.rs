@@ -7,4 +7,5 @@ pub mod autoencoder;
 pub mod files;
 pub mod ring;
 pub mod rotary;
+pub mod told;
 pub mod transformer;

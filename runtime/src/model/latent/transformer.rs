@@ -132,6 +132,23 @@ impl Transformer {
         })
     }
 
+    /// Prepares all weights once, for inference in `kind`.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
+        for linear in self.embed.iter_mut().chain([
+            &mut self.past_in,
+            &mut self.wanted_in,
+            &mut self.maps_in,
+            &mut self.out,
+        ]) {
+            linear.freeze(kind)?;
+        }
+        self.last.freeze(kind)?;
+        self.blocks.iter_mut().try_for_each(|block| block.freeze(kind))
+    }
+
     /// An empty past for [`step`](Self::step).
     ///
     /// # Errors

@@ -38,6 +38,7 @@ pub fn architecture(config: &UnetConfig, width: u32, height: u32) -> Architectur
         channels: config.channels.to_vec(),
         blocks: config.blocks.to_vec(),
         head_channels: config.head_channels,
+        latent: None,
     }
 }
 
@@ -58,19 +59,31 @@ pub fn load(
     let mut unet = Unet::new(&store.root(), &config);
     let weights = fill(&mut store, card_path, card, NewGate::Closed)?;
     unet.freeze(kind)?;
+    let looks = looks_of(card_path, card, &weights)?;
+    Ok((Loaded { unet, store }, looks))
+}
+
+/// Names and shapes of the looks in a card's weights.
+pub(crate) fn look_shapes(card: &ModelCard) -> impl Iterator<Item = (String, Vec<usize>)> {
+    (0..card.looks as usize).map(|index| (look_name(index), vec![LAYERS * FINEST_TEXELS, 4]))
+}
+
+/// The looks in a card's weights.
+pub(crate) fn looks_of(
+    card_path: &Path,
+    card: &ModelCard,
+    weights: &Weights,
+) -> Result<Vec<Look>, ModelError> {
     let mut looks = Vec::new();
-    for index in 0..card.looks as usize {
-        let Some(tensor) = weights.get(&look_name(index)) else { continue };
+    for (name, _) in look_shapes(card) {
+        let Some(tensor) = weights.get(&name) else { continue };
         let texels = tensor.values.chunks_exact(4).map(|t| [t[0], t[1], t[2], t[3]]).collect();
         looks.push(Look::new(texels).ok_or_else(|| ModelError::Unsupported {
             card: card_path.to_owned(),
-            what: format!(
-                "its {} has negative weights; train or download it again",
-                look_name(index)
-            ),
+            what: format!("its {name} has negative weights; train or download it again"),
         })?);
     }
-    Ok((Loaded { unet, store }, looks))
+    Ok(looks)
 }
 
 /// Copies a card's weights into the variables of the same names, and returns what was read. Channels that the card
@@ -90,9 +103,7 @@ fn fill(
             (name, shape)
         })
         .collect();
-    for index in 0..card.looks as usize {
-        expected.push((look_name(index), vec![LAYERS * FINEST_TEXELS, 4]));
-    }
+    expected.extend(look_shapes(card));
     let mut weights = read_weights(card.weights_path(card_path), Some(&card.sha256), &expected)?;
     carry(&mut weights, &card.condition, new_gate);
     let _guard = tch::no_grad_guard();
@@ -153,6 +164,21 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
             "its `condition` differs from this program's, by `{name}`; train it again"
         )));
     }
+    check_layouts(card_path, card)?;
+    let (Ok(channels), Ok(blocks)) = (a.channels.clone().try_into(), a.blocks.clone().try_into())
+    else {
+        return Err(unsupported("a `unet-s` has three levels of channels and blocks".to_owned()));
+    };
+    let config = UnetConfig { channels, blocks, head_channels: a.head_channels };
+    match config.fault() {
+        Some((field, reason)) => Err(unsupported(format!("architecture.{field} is {reason}"))),
+        None => Ok(config),
+    }
+}
+
+/// Are the card's actions, materials and styles this program's?
+pub(crate) fn check_layouts(card_path: &Path, card: &ModelCard) -> Result<(), ModelError> {
+    let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
     for (what, found, expected) in [
         ("action_axes", &card.action_axes, ACTION_AXES.as_slice()),
         ("materials", &card.materials, MATERIAL_NAMES.as_slice()),
@@ -164,13 +190,5 @@ fn check(card_path: &Path, card: &ModelCard) -> Result<UnetConfig, ModelError> {
             )));
         }
     }
-    let (Ok(channels), Ok(blocks)) = (a.channels.clone().try_into(), a.blocks.clone().try_into())
-    else {
-        return Err(unsupported("a `unet-s` has three levels of channels and blocks".to_owned()));
-    };
-    let config = UnetConfig { channels, blocks, head_channels: a.head_channels };
-    match config.fault() {
-        Some((field, reason)) => Err(unsupported(format!("architecture.{field} is {reason}"))),
-        None => Ok(config),
-    }
+    Ok(())
 }

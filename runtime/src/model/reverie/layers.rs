@@ -65,6 +65,8 @@ pub fn channels_last(x: &Tensor) -> Result<Tensor> {
 pub struct Linear {
     weight: Tensor,
     bias: Tensor,
+    /// In the kind of inference; see [`Linear::freeze`].
+    frozen: Option<(Tensor, Tensor)>,
 }
 
 impl Linear {
@@ -74,12 +76,25 @@ impl Linear {
         Self {
             weight: path.var("weight", &[to, from], Init::Randn { mean: 0.0, stdev }),
             bias: path.var("bias", &[to], Init::Const(bias)),
+            frozen: None,
         }
     }
 
-    /// `x` is [batch, from].
+    /// Prepares the weights once, for inference in `kind`; later changes of the weights have no effect.
+    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
+        let _guard = tch::no_grad_guard();
+        self.frozen = Some((self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?));
+        Ok(())
+    }
+
+    /// `x` is [..., from].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.f_linear(&self.weight.f_to_kind(x.kind())?, Some(&self.bias.f_to_kind(x.kind())?))
+        match &self.frozen {
+            Some((weight, bias)) => x.f_linear(weight, Some(bias)),
+            None => {
+                x.f_linear(&self.weight.f_to_kind(x.kind())?, Some(&self.bias.f_to_kind(x.kind())?))
+            }
+        }
     }
 }
 

@@ -23,11 +23,11 @@ use crate::train::course::Course;
 use crate::train::loader::Loader;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
-use crate::train::publish::folders;
+use crate::train::publish::{averaged, folders};
 use crate::train::state::{self, Ledger};
 use crate::train::trainer::{find_episodes, learning_rate, list_all, next_batch};
 use crate::train::{Progress, TrainError};
-use crate::weights::{Precision, WeightTensor, Weights, write_weights};
+use crate::weights::{Precision, write_weights};
 
 /// Pictures taken from an episode per visit.
 const PER_VISIT: usize = 12;
@@ -190,11 +190,7 @@ fn publish(
     ledger: &Ledger,
     episodes: usize,
 ) -> Result<PathBuf, TrainError> {
-    let mut weights = Weights::new();
-    for (name, shape, values) in optimizer.averaged()? {
-        let shape = shape.iter().map(|s| *s as usize).collect();
-        weights.insert(name, WeightTensor { shape, values });
-    }
+    let weights = averaged(optimizer)?;
     let file = format!("{}.autoencoder.safetensors", recipe.name);
     let sha256 = write_weights(recipe.out.join(&file), &weights, Precision::Bf16)?;
     let provenance = Provenance {

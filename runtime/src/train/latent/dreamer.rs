@@ -1,0 +1,238 @@
+//! The training loop of model M's transformer.
+//!
+//! A step takes sequences whose past is true, or what the network itself made of it one or two frames deep (a step in
+//! the manner of DAgger), with noise of a told level; half of them see the shadow, half dream.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+use super::batch::{Batch, Mode, Past};
+use super::dreamer_recipe::DreamerRecipe;
+use super::publish::publish;
+use super::sequence::{Sequence, draw_sequences};
+use crate::condition::{CHANNELS, GLOBALS};
+use crate::model::latent::autoencoder::TOKEN_PX;
+use crate::model::latent::files::load_autoencoder;
+use crate::model::latent::transformer::{Inputs, Transformer};
+use crate::train::course::Course;
+use crate::train::loader::Loader;
+use crate::train::loss::{LossWeights, loss as picture_loss};
+use crate::train::optimizer::Optimizer;
+use crate::train::publish::gather_looks;
+use crate::train::state;
+use crate::train::trainer::{find_episodes, learning_rate, list_all};
+use crate::train::{Progress, TrainError};
+
+/// Sequences taken from an episode per visit.
+const PER_VISIT: usize = 4;
+/// Sequences that are shuffled.
+const SHUFFLE: usize = 24;
+
+/// Trains or resumes; returns the path of the model card.
+///
+/// `report` is called every few steps and at the end. Setting `stop` saves and publishes what there is.
+///
+/// # Errors
+/// See [`TrainError`]; a state that was saved stays.
+pub fn train_dreamer(
+    recipe: &DreamerRecipe,
+    command: &str,
+    stop: &AtomicBool,
+    mut report: impl FnMut(&Progress),
+) -> Result<PathBuf, TrainError> {
+    let device = crate::device::device_by_name(&recipe.device)
+        .ok_or_else(|| TrainError::NoDevice { device: recipe.device.clone() })?;
+    let (episodes, size) = find_episodes(&recipe.data)?;
+    std::fs::create_dir_all(&recipe.out).map_err(|source| TrainError::Io {
+        action: format!("create {}", recipe.out.display()),
+        source,
+    })?;
+    if recipe.threads > 0 {
+        tch::set_num_threads(recipe.threads as i32);
+    }
+    tch::manual_seed(recipe.seed as i64 & i64::MAX);
+    let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
+    let mut coder = load_autoencoder(&recipe.autoencoder, device).map_err(TrainError::Model)?;
+    coder.store.freeze();
+    coder.net.freeze(kind)?;
+    let inputs = Inputs {
+        grid: [i64::from(size.1) / TOKEN_PX, i64::from(size.0) / TOKEN_PX],
+        latent: coder.network.latent_channels,
+        maps: CHANNELS as i64,
+        globals: GLOBALS as i64,
+    };
+    let store = VarStore::new(device);
+    let net = Transformer::new(&store.root(), &recipe.network, inputs)?;
+    let mut optimizer = Optimizer::new(&store)?;
+    let state_path = recipe.out.join("dreamer.state.safetensors");
+    let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
+    ledger.runs += 1;
+    let count = episodes.len();
+    let (sampling, length) = (recipe.sampling.clone(), recipe.frames);
+    let loader = Loader::spawn(
+        Arc::new(episodes),
+        recipe.seed,
+        ledger.runs,
+        recipe.loaders,
+        size,
+        move |episode, rng, out| draw_sequences(episode, &sampling, length, PER_VISIT, rng, out),
+    )
+    .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
+    let mut stock = Stock { loader, kept: Vec::new(), uses: recipe.uses };
+    let looks = match recipe.looks.as_slice() {
+        [] => Vec::new(),
+        folders => gather_looks(&list_all(folders)?)?,
+    };
+    let save = |optimizer: &Optimizer, ledger: &state::Ledger| {
+        state::save(&state_path, optimizer, ledger)?;
+        publish(recipe, command, size, optimizer, ledger, &looks, count)
+    };
+    let mut saved_at = Instant::now();
+    let mut course = Course::new(&ledger);
+    while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
+        let sequences = stock.next(recipe.batch, &mut rng)?;
+        let done = ledger.trained_s / (60.0 * recipe.minutes);
+        let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let mut batch = Batch::new(&coder.net, kind, device, size);
+        for sequence in &sequences {
+            let mode =
+                if rng.random_bool(recipe.dream_share) { Mode::Dream } else { Mode::Anchored };
+            batch.add(sequence, mode)?;
+        }
+        let value = step(recipe, &net, &mut optimizer, &batch, kind, rate, &mut rng)?;
+        let samples = recipe.batch * recipe.frames;
+        let told =
+            course.step(&mut ledger, value, optimizer.steps, samples, recipe.learning_rate)?;
+        if let Some((loss, samples_per_s)) = told {
+            let ledger = ledger.clone();
+            report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+        }
+        if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
+            save(&optimizer, &ledger)?;
+            saved_at = Instant::now();
+        }
+    }
+    let card = save(&optimizer, &ledger)?;
+    let (loss, samples_per_s) = (course.last_loss(&ledger), course.samples_per_s(&ledger));
+    let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
+    let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+    report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+    Ok(card)
+}
+
+/// Sequences at hand, each used a few times: to draw one takes about as long as to learn from it.
+struct Stock {
+    loader: Loader<Sequence>,
+    kept: Vec<(Arc<Sequence>, usize)>,
+    uses: usize,
+}
+
+impl Stock {
+    fn next(
+        &mut self,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<Arc<Sequence>>, TrainError> {
+        let closed = || TrainError::Io {
+            action: "draw sequences".into(),
+            source: std::io::Error::other("all loader threads ended"),
+        };
+        while self.kept.len() < SHUFFLE {
+            let fresh = self.loader.samples.recv().map_err(|_| closed())??;
+            self.kept.push((Arc::new(fresh), self.uses));
+        }
+        let mut taken = Vec::with_capacity(count);
+        for _ in 0..count.min(SHUFFLE) {
+            let at = rng.random_range(0..self.kept.len());
+            taken.push(self.kept[at].0.clone());
+            self.kept[at].1 -= 1;
+            if self.kept[at].1 == 0 {
+                self.kept.swap_remove(at);
+            }
+        }
+        Ok(taken)
+    }
+}
+
+/// One optimiser step; the loss is NaN if it was left out.
+fn step(
+    recipe: &DreamerRecipe,
+    net: &Transformer,
+    optimizer: &mut Optimizer,
+    batch: &Batch,
+    kind: Kind,
+    learning_rate: f64,
+    rng: &mut ChaCha8Rng,
+) -> Result<f64, TrainError> {
+    let truth = batch.truth()?;
+    let mut past = Past::True;
+    if rng.random_bool(recipe.own_share) {
+        let _guard = tch::no_grad_guard();
+        for _ in 0..rng.random_range(1..=recipe.own_depth) {
+            let inputs = batch.inputs(&past, rng)?;
+            let (noisy, wanted) = inputs.noisy(&truth, 1.0, 1.0)?;
+            let own = net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&noisy), kind)?;
+            past = Past::Own(own);
+        }
+    }
+    let inputs = batch.inputs(&past, rng)?;
+    let (loss, predicted) = if rng.random_bool(recipe.shortcut_share) {
+        shortcut(net, &inputs, &truth, kind, rng)?
+    } else {
+        let one_step = rng.random_bool(recipe.pure_noise);
+        let level = if one_step { 1.0 } else { rng.random_range(0.05..1.0) };
+        let (noisy, wanted) = inputs.noisy(&truth, level, if one_step { 1.0 } else { 0.0 })?;
+        let predicted =
+            net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&noisy), kind)?;
+        (batch.error(&predicted, &truth)?, predicted)
+    };
+    let frame = rng.random_range(0..recipe.frames);
+    let (shown, target) = batch.decoded(&predicted, frame)?;
+    let weights =
+        LossWeights { l1: 0.2, gradient: recipe.gradient_weight, texture: recipe.texture_weight };
+    let picture = picture_loss(&shown, &target, weights)?;
+    let loss = loss.f_add(&picture.f_mul_scalar(recipe.picture_weight)?)?;
+    loss.f_backward()?;
+    let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
+    Ok(if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN })
+}
+
+/// A large step must end where two of half its size end (shortcut models, Frans et al. 2025).
+fn shortcut(
+    net: &Transformer,
+    inputs: &super::batch::Inputs,
+    truth: &Tensor,
+    kind: Kind,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Tensor, Tensor), TrainError> {
+    let size = if rng.random_bool(0.5) { 1.0 } else { 0.5 };
+    let level: f64 = if size == 1.0 || rng.random_bool(0.5) { 1.0 } else { 0.5 };
+    let half = 0.5 * size;
+    let target = {
+        let _guard = tch::no_grad_guard();
+        let (start, wanted) = inputs.noisy(truth, level as f32, half as f32)?;
+        let go = |x: &Tensor, level: f64, step: f64| -> Result<Tensor, TrainError> {
+            let wanted = wanted.at(level as f32, step as f32)?;
+            let clean = net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(x), kind)?;
+            Ok(x.f_add(&clean.f_sub(x)?.f_mul_scalar(half / level)?)?)
+        };
+        // Steps smaller than a quarter are as good as infinitely small ones.
+        let step = if half < 0.3 { 0.0 } else { half };
+        let middle = go(&start, level, step)?;
+        let end = go(&middle, level - half, step)?;
+        (start.f_add(&end.f_sub(&start)?.f_mul_scalar(level / size)?)?, start)
+    };
+    let (clean, start) = target;
+    let (_, wanted) = inputs.noisy(truth, level as f32, size as f32)?;
+    let predicted = net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&start), kind)?;
+    let error = predicted.f_sub(&clean)?.f_square()?.f_mean(Kind::Float)?;
+    Ok((error, predicted))
+}

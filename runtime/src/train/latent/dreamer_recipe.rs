@@ -1,0 +1,216 @@
+//! What the training of model M's transformer is told: a RON file, every field with a default.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::latent::transformer::TransformerConfig;
+use crate::train::{RecipeError, Sampling};
+
+/// A training run of model M's transformer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DreamerRecipe {
+    /// Name of the model, and of its files.
+    pub name: String,
+    /// Card of the autoencoder that the first stage made.
+    pub autoencoder: PathBuf,
+    /// Folders of episodes.
+    pub data: Vec<PathBuf>,
+    /// Folders of episodes that the looks of worlds without a prompt are gathered from; empty for none.
+    pub looks: Vec<PathBuf>,
+    /// Where checkpoints, plot and the finished model go.
+    pub out: PathBuf,
+    /// Of weights and sampling.
+    pub seed: u64,
+    /// `cpu`, `cuda` or `mps`.
+    pub device: String,
+    /// Threads of libtorch on the CPU; 0 takes all cores.
+    pub threads: usize,
+    /// Threads that draw sequences from episodes.
+    pub loaders: usize,
+    /// Sizes of the network.
+    pub network: TransformerConfig,
+    /// Sequences per step.
+    pub batch: usize,
+    /// Frames of a sequence.
+    pub frames: usize,
+    /// How often a sequence is used, each time with other noise.
+    pub uses: usize,
+    /// Time spent training, minutes; the learning rate follows a cosine over it.
+    pub minutes: f64,
+    /// Peak learning rate of AdamW.
+    pub learning_rate: f64,
+    /// Steps of linear warm-up.
+    pub warmup_steps: u64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Of the moving average of the weights, per step.
+    pub ema_decay: f64,
+    /// Compute in bfloat16 with f32 master weights.
+    pub bf16: bool,
+    /// Share of sequences that do not see the shadow.
+    pub dream_share: f64,
+    /// Share of steps whose past is what the network itself made of it; the others are the control, with a true past.
+    pub own_share: f64,
+    /// Most times that the network's frames are its own past.
+    pub own_depth: usize,
+    /// Share of steps that learn large strides of the sampler from two of half their size.
+    pub shortcut_share: f64,
+    /// Share of the other steps at pure noise, the level of one-step sampling.
+    pub pure_noise: f64,
+    /// Weight of the error of decoded pictures beside that of latents.
+    pub picture_weight: f64,
+    /// Weight of the L1 term on finite differences of decoded pictures.
+    pub gradient_weight: f64,
+    /// Weight of the difference in strength of fine texture of decoded pictures.
+    pub texture_weight: f64,
+    /// Time between checkpoints, seconds.
+    pub checkpoint_every_s: f64,
+    /// How conditions are drawn from an episode.
+    pub sampling: Sampling,
+}
+
+impl Default for DreamerRecipe {
+    fn default() -> Self {
+        Self {
+            name: "m-tiny".into(),
+            autoencoder: "runs/autoencoder/m-tiny.autoencoder.ron".into(),
+            data: vec!["data/train".into()],
+            looks: Vec::new(),
+            out: "runs/m-tiny".into(),
+            seed: 1,
+            device: "cpu".into(),
+            threads: 0,
+            loaders: 1,
+            network: TransformerConfig::default(),
+            batch: 1,
+            frames: 12,
+            uses: 3,
+            minutes: 90.0,
+            learning_rate: 8e-4,
+            warmup_steps: 200,
+            weight_decay: 0.01,
+            ema_decay: 0.998,
+            bf16: true,
+            dream_share: 0.6,
+            own_share: 0.4,
+            own_depth: 3,
+            shortcut_share: 0.15,
+            pure_noise: 0.6,
+            picture_weight: 2.0,
+            gradient_weight: 0.1,
+            texture_weight: 0.1,
+            checkpoint_every_s: 180.0,
+            sampling: Sampling::default(),
+        }
+    }
+}
+
+impl DreamerRecipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// One clear line for each way a recipe can be wrong.
+    pub fn load(path: &Path) -> Result<Self, RecipeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| RecipeError::Unreadable { path: path.to_owned(), source })?;
+        let recipe: Self = ron::from_str(&text)
+            .map_err(|e| RecipeError::Malformed { path: path.to_owned(), source: Box::new(e) })?;
+        let path = path.to_owned();
+        if let Some((field, reason)) = recipe.network.fault() {
+            return Err(RecipeError::Network { path, field, reason });
+        }
+        match recipe.out_of_range() {
+            None => Ok(recipe),
+            Some((field, value, allowed)) => {
+                Err(RecipeError::OutOfRange { path, field, value, allowed })
+            }
+        }
+    }
+
+    fn out_of_range(&self) -> Option<(&'static str, String, &'static str)> {
+        if self.data.is_empty() {
+            return Some(("data", "[]".into(), "name at least one folder of episodes"));
+        }
+        if !["cpu", "cuda", "mps"].contains(&self.device.as_str()) {
+            return Some(("device", self.device.clone(), "it must be cpu, cuda or mps"));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
+            let name = format!("{:?}", self.name);
+            return Some(("name", name, "use letters, digits, `_` and `-`"));
+        }
+        for (field, value, least, most) in [
+            ("batch", self.batch, 1, 24),
+            ("frames", self.frames, 2, 256),
+            ("uses", self.uses, 1, 1000),
+            ("own_depth", self.own_depth, 1, 64),
+            ("threads", self.threads, 0, 1024),
+            ("loaders", self.loaders, 0, 256),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Some((field, value.to_string(), "it is too small or too large"));
+            }
+        }
+        for (field, value) in [
+            ("dream_share", self.dream_share),
+            ("own_share", self.own_share),
+            ("shortcut_share", self.shortcut_share),
+            ("pure_noise", self.pure_noise),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Some((field, value.to_string(), "it is a share, 0 to 1"));
+            }
+        }
+        let rate = self.learning_rate > 0.0 && self.learning_rate < 1.0;
+        let minutes = self.minutes > 0.0 && self.minutes.is_finite();
+        let decay = (0.0..1.0).contains(&self.ema_decay);
+        for (field, value, is_good, allowed) in [
+            ("minutes", self.minutes, minutes, "it must be positive"),
+            ("learning_rate", self.learning_rate, rate, "it must lie between 0 and 1"),
+            ("ema_decay", self.ema_decay, decay, "it must lie in [0, 1)"),
+        ] {
+            if !is_good {
+                return Some((field, value.to_string(), allowed));
+            }
+        }
+        [
+            ("weight_decay", self.weight_decay),
+            ("picture_weight", self.picture_weight),
+            ("gradient_weight", self.gradient_weight),
+            ("texture_weight", self.texture_weight),
+            ("checkpoint_every_s", self.checkpoint_every_s),
+        ]
+        .into_iter()
+        .find(|(_, value)| !(*value >= 0.0 && value.is_finite()))
+        .map(|(field, value)| (field, value.to_string(), "it must be 0 or positive"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<DreamerRecipe, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.ron");
+        std::fs::write(&path, text).unwrap();
+        DreamerRecipe::load(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_empty_recipe_is_the_default_and_faults_are_named() {
+        assert_eq!(load("()").unwrap(), DreamerRecipe::default());
+        for (text, words) in [
+            ("(fraems: 1)", "fraems"),
+            ("(frames: 1)", "frames is 1"),
+            ("(dream_share: 2)", "dream_share is 2"),
+            ("(minutes: 0)", "minutes is 0"),
+            ("(network: (heads: 5))", "network.heads"),
+        ] {
+            let line = load(text).unwrap_err();
+            assert!(line.contains(words) && line.lines().count() == 1, "{text}: {line}");
+        }
+    }
+}
