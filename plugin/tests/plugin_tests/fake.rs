@@ -6,7 +6,7 @@ use std::time::Instant;
 use bevy_reverie::camera::NeuralModel;
 use reverie_runtime::frame::{NeuralFrame, StageTimes};
 use reverie_runtime::model::{ModelError, WorldModel};
-use reverie_runtime::request::{DreamRequest, FrameSource};
+use reverie_runtime::request::{DreamMode, DreamRequest, FrameSource};
 
 /// Requests that a fake model has answered.
 pub type Log = Arc<Mutex<Vec<DreamRequest>>>;
@@ -39,6 +39,7 @@ impl WorldModel for Fake {
             shadow: None,
             detail: None,
             source: FrameSource::Model,
+            mode: DreamMode::Anchored,
             times: StageTimes::default(),
             input_at: request.input_at,
             finished_at: Instant::now(),

@@ -11,7 +11,7 @@ use super::metrics::Picture;
 use super::rows::PROMPT_FRAMES;
 use super::score::Truth;
 use crate::data::{DataError, Episode};
-use crate::request::{Action, DreamRequest};
+use crate::request::{Action, DreamMode, DreamRequest};
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
@@ -153,6 +153,7 @@ impl Clip {
             action: self.actions[index],
             style: self.episode.style(index),
             condition_strength: self.condition_strength,
+            mode: DreamMode::Anchored,
             reset: false,
             input_at: Instant::now(),
             requested_at: Instant::now(),

@@ -43,6 +43,12 @@ pub trait WorldModel {
     /// Forgets all past frames. What is remembered of surfaces stays.
     fn reset(&mut self);
 
+    /// Answers requests in [`DreamMode::Dream`](crate::request::DreamMode) without their shadow. A model that cannot stays
+    /// anchored, and its frames say so.
+    fn can_dream(&self) -> bool {
+        false
+    }
+
     /// The model's drafts, if it lets the guard judge a picture before it goes into the past. Of a model without them
     /// only what is shown can be corrected.
     fn drafts(&mut self) -> Option<&mut dyn Drafts> {

@@ -25,7 +25,7 @@ use crate::frame::FrameShadow;
 use crate::model::reverie::ReverieModel;
 use crate::model::{LoadOptions, WorldModel};
 use crate::paint::to_rgba8;
-use crate::request::DreamRequest;
+use crate::request::{DreamMode, DreamRequest};
 use crate::scene::ShadowScene;
 use crate::tones::Tones;
 use crate::view::ShadowView;
@@ -226,6 +226,7 @@ impl Run<'_> {
                 action: clip.action(frame),
                 style: clip.style(frame),
                 condition_strength: 1.0,
+                mode: DreamMode::Anchored,
                 reset: false,
                 input_at: Instant::now(),
                 requested_at: Instant::now(),

@@ -3,7 +3,7 @@
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
-use super::ring::Ring;
+use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
 use crate::model::reverie::layers::Linear;
 
@@ -124,15 +124,16 @@ impl Attention {
         &self,
         x: &Tensor,
         rotary: &Rotary,
-        positions: &[i64],
+        frames: Frames,
         mask: &Tensor,
         ring: &mut Ring,
         layer: usize,
     ) -> Result<Tensor> {
+        let positions = &ring.positions(frames);
         let [q, k, v] = self.project(x)?;
         let q = rotary.turn(&Self::by_place(&q)?, positions)?;
         let k = rotary.turn(&Self::by_place(&k)?, positions)?;
-        ring.put(layer, &k, &Self::by_place(&v)?)?;
+        ring.put(layer, frames, &k, &Self::by_place(&v)?)?;
         let (keys, values) = ring.layer(layer);
         let seen = attend(&q, keys, values, Some(mask))?;
         self.from_places(&seen, 1, x.size()[2])
@@ -208,12 +209,12 @@ impl Block {
         x: &Tensor,
         told: &Tensor,
         rotary: &Rotary,
-        positions: &[i64],
+        frames: Frames,
         mask: &Tensor,
         ring: &mut Ring,
         layer: usize,
     ) -> Result<Tensor> {
-        self.through(x, told, |h| self.temporal.recall(h, rotary, positions, mask, ring, layer))
+        self.through(x, told, |h| self.temporal.recall(h, rotary, frames, mask, ring, layer))
     }
 
     fn through(

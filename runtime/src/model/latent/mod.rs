@@ -1,11 +1,13 @@
 //! Model M: a latent world model. [`autoencoder`] makes eight by eight pixels one token and back, [`files`] keeps it on disk;
 //! [`transformer`] imagines the next frame's tokens from those of the past, in blocks of [`attention`], with the past's keys and values
-//! in a [`ring`] and time as [`rotary`] turns.
+//! in a [`ring`] and time as [`rotary`] turns. [`told`] is what it is told of a frame, [`stream`] plays it.
 
 pub mod attention;
 pub mod autoencoder;
 pub mod files;
+pub mod latents;
 pub mod ring;
 pub mod rotary;
+pub mod stream;
 pub mod told;
 pub mod transformer;

@@ -4,6 +4,15 @@ use tch::{Device, Kind, TchError, Tensor};
 
 type Result<T> = std::result::Result<T, TchError>;
 
+/// Which frames go through the blocks at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frames {
+    /// The newest past one.
+    pub past: bool,
+    /// The one being made, after it.
+    pub wanted: bool,
+}
+
 /// What all layers know of the past. The last slot is scratch, for the frame that is being made.
 #[derive(Debug)]
 pub struct Ring {
@@ -45,11 +54,6 @@ impl Ring {
         self.kind
     }
 
-    /// Position in time of the frame that is being made.
-    pub fn now(&self) -> i64 {
-        self.written
-    }
-
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
         let size = |t: &Tensor| t.numel() * t.kind().elt_size_in_bytes();
@@ -62,31 +66,46 @@ impl Ring {
     }
 
     /// What may be looked at, [frames, slots + 1]: by a past frame all that is written, by the one being made itself as well.
-    pub(super) fn mask(&self, with_past: bool) -> Result<Tensor> {
+    pub(super) fn mask(&self, frames: Frames) -> Result<Tensor> {
         let row = |own: bool| {
             (0..=self.slots).map(move |slot| {
                 let seen = if slot == self.slots { own } else { slot < self.written };
                 if seen { 0.0f32 } else { -1e4 }
             })
         };
-        let mut values: Vec<f32> = if with_past { row(false).collect() } else { Vec::new() };
-        values.extend(row(true));
+        let past = frames.past.then(|| row(false)).into_iter().flatten();
+        let values: Vec<f32> =
+            past.chain(frames.wanted.then(|| row(true)).into_iter().flatten()).collect();
         Tensor::f_from_slice(&values)?
             .f_view([-1, self.slots + 1])?
             .f_to_device(self.device)?
             .f_to_kind(self.kind)
     }
 
-    /// Keys and values of the frame being made, [tokens, heads, 1, channels], or of the past frame and it, with 2 frames.
-    pub(super) fn put(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
-        let frames = keys.size()[2];
+    /// Positions in time of the frames that are put.
+    pub(super) fn positions(&self, frames: Frames) -> Vec<i64> {
+        let past = frames.past.then_some(self.written - 1);
+        past.into_iter().chain(frames.wanted.then_some(self.written)).collect()
+    }
+
+    /// Keys and values of `frames`, [tokens, heads, frames, channels].
+    pub(super) fn put(
+        &mut self,
+        layer: usize,
+        frames: Frames,
+        keys: &Tensor,
+        values: &Tensor,
+    ) -> Result<()> {
         let slot = (self.written - 1).rem_euclid(self.slots);
         let (own_keys, own_values) = &self.layers[layer];
         for (ring, fresh) in [(own_keys, keys), (own_values, values)] {
-            if frames == 2 {
+            if frames.past {
                 ring.f_narrow(2, slot, 1)?.f_copy_(&fresh.f_narrow(2, 0, 1)?)?;
             }
-            ring.f_narrow(2, self.slots, 1)?.f_copy_(&fresh.f_narrow(2, frames - 1, 1)?)?;
+            if frames.wanted {
+                let at = fresh.size()[2] - 1;
+                ring.f_narrow(2, self.slots, 1)?.f_copy_(&fresh.f_narrow(2, at, 1)?)?;
+            }
         }
         Ok(())
     }

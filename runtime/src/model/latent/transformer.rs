@@ -11,7 +11,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::{Block, Modulation};
 use super::autoencoder::TOKEN_PX;
-use super::ring::Ring;
+use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
 use crate::model::reverie::layers::{Linear, space_to_depth};
 
@@ -205,15 +205,35 @@ impl Transformer {
             told = Tensor::f_cat(&[globals, &told], 1)?;
             ring.advance();
         }
+        let frames = Frames { past: past.is_some(), wanted: true };
         let told = self.told(&told, kind)?;
-        let now = ring.now();
-        let positions = if past.is_some() { vec![now - 1, now] } else { vec![now] };
-        let mask = ring.mask(past.is_some())?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.step(&x, &told, &self.rotary, &positions, &mask, ring, layer)?;
-        }
+        let x = self.with_ring(x, &told, frames, ring)?;
         let frame = x.size()[1] - 1;
         self.predict(&x.f_narrow(1, frame, 1)?, &told.f_narrow(1, frame, 1)?, wanted.guess)
+    }
+
+    /// Writes a past frame into the ring and predicts nothing: `latent` and `globals` as for [`step`](Self::step).
+    ///
+    /// # Errors
+    /// As [`sequence`](Self::sequence).
+    pub fn remember(&self, ring: &mut Ring, latent: &Tensor, globals: &Tensor) -> Result<()> {
+        ring.advance();
+        let (x, told) = (self.past(latent, ring.kind())?, self.told(globals, ring.kind())?);
+        self.with_ring(x, &told, Frames { past: true, wanted: false }, ring).map(drop)
+    }
+
+    fn with_ring(
+        &self,
+        mut x: Tensor,
+        told: &Tensor,
+        frames: Frames,
+        ring: &mut Ring,
+    ) -> Result<Tensor> {
+        let mask = ring.mask(frames)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.step(&x, told, &self.rotary, frames, &mask, ring, layer)?;
+        }
+        Ok(x)
     }
 
     fn past(&self, latent: &Tensor, kind: Kind) -> Result<Tensor> {

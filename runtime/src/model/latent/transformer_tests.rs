@@ -93,6 +93,21 @@ fn streaming_says_what_the_whole_sequence_says() {
 }
 
 #[test]
+fn a_past_that_is_only_remembered_is_as_good_as_one_that_was_played() {
+    let _guard = tch::no_grad_guard();
+    let (_store, net) = net(8);
+    let sequence = Sequence::new(5);
+    let whole = sequence.run(&net);
+    let mut ring = net.ring(Kind::Float, Device::Cpu).unwrap();
+    for frame in 0..3 {
+        let at = |t: &Tensor| t.narrow(1, frame, 1);
+        net.remember(&mut ring, &at(&sequence.past), &at(&sequence.past_globals)).unwrap();
+    }
+    let last = sequence.step(&net, &mut ring, 4);
+    assert!(difference(&last, &whole.narrow(1, 4, 1)) < 1e-4);
+}
+
+#[test]
 fn a_frame_knows_nothing_of_later_ones() {
     let _guard = tch::no_grad_guard();
     let (_store, net) = net(2);

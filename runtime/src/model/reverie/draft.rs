@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use reverie_guard::{Level, Levels};
 
-use super::{KNOWN, OWN_MEMORY_TRUST, OWN_TRUST, ReverieModel};
+use super::{KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, ReverieModel};
 use crate::condition::{CHANNELS, Candidates, GLOBALS, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::profile_scope;
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::view::ShadowView;
 
 /// What goes into the past.
@@ -29,14 +29,22 @@ impl ReverieModel {
         if request.reset || !self.use_past {
             self.references.clear();
             self.last_time_s = None;
+            if let Net::Latent(stream) = &mut self.net {
+                stream.reset();
+            }
         }
+        self.command = self.command_of(request);
         let checked = self.draw(request)?;
         let drawn = Instant::now();
         self.told = self.condition(request);
         self.globals = self.told.map_or([0.0; GLOBALS], |told| told.pack());
         self.redrafts = 0;
         let conditioned = Instant::now();
-        let rgb = self.denoise(&self.maps, &self.globals, 1, 0, None)?;
+        let maps = std::mem::take(&mut self.maps);
+        let globals = self.globals;
+        let drawn_rgb = self.denoise(&maps, &globals, 1, 0, None);
+        self.maps = maps;
+        let rgb = drawn_rgb?;
         let denoised = Instant::now();
         let count = rgb.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
@@ -77,9 +85,16 @@ impl ReverieModel {
         let shadow = self.view.as_ref().map(shadow);
         let decoded = Instant::now();
         match past {
-            Past::Instead(truth, trust) => self.commit(request, truth, |_| trust, |_| trust),
-            Past::Own(Keep::All) => self.keep(request, rgb, |_| 1.0),
+            Past::Instead(truth, trust) => {
+                self.remember(request, &truth)?;
+                self.commit(request, truth, |_| trust, |_| trust);
+            }
+            Past::Own(Keep::All) => {
+                self.remember(request, &rgb)?;
+                self.keep(request, rgb, |_| 1.0);
+            }
             Past::Own(Keep::Trusting(trust)) => {
+                self.remember(request, &rgb)?;
                 self.keep(request, rgb, |pixel| trust.get(pixel).copied().unwrap_or(0.0));
             }
             // The past stays what the last own picture made of it.
@@ -96,6 +111,7 @@ impl ReverieModel {
             shadow,
             detail: self.newest_detail(),
             source,
+            mode: DreamMode::Anchored,
             times: StageTimes {
                 decode_ms: ms(decoded - started),
                 commit_ms: ms(finished_at - decoded),
@@ -164,13 +180,15 @@ impl Drafts for ReverieModel {
         let rgb = match (how, self.told) {
             (Redraft::Strengthen, Some(mut told)) => {
                 told.condition_strength = 1.0;
-                self.denoise(&self.maps, &told.pack(), 1, 0, None)?
+                let maps = self.maps.clone();
+                self.denoise(&maps, &told.pack(), 1, 0, None)?
             }
             (Redraft::Strengthen, None) => draft.rgb.clone(),
             (Redraft::Parts { pictures }, _) => {
                 let maps = self.maps_without_past(bad);
                 let held = Some((draft.rgb.as_slice(), bad));
-                self.denoise(&maps, &self.globals, pictures, self.redrafts, held)?
+                let globals = self.globals;
+                self.denoise(&maps, &globals, pictures, self.redrafts, held)?
             }
         };
         Ok(rgb.chunks_exact(values).map(<[f32]>::to_vec).collect())

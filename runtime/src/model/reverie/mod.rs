@@ -14,7 +14,8 @@ use reverie_kernels::present::{Detail, FrameGuide, clean_sky};
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
-use super::{Drafts, Eye, Keep, LoadOptions, ModelError, WorldModel};
+use super::latent::stream::{Command, LatentStream};
+use super::{Drafts, Eye, Keep, LoadOptions, ModelError, WorldModel, latent};
 use crate::card::ModelCard;
 use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
@@ -30,6 +31,7 @@ use crate::view::ShadowView;
 
 pub mod carry;
 mod draft;
+mod dreaming;
 pub mod files;
 pub mod layers;
 pub mod look;
@@ -54,11 +56,20 @@ const SURE: f32 = 0.65;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
+/// What turns a condition into a picture.
+#[derive(Debug)]
+enum Net {
+    /// Model S, on pixels.
+    Unet(Loaded),
+    /// Model M, on latents, with a past of its own.
+    Latent(Box<LatentStream>),
+}
+
 /// The streaming model.
 #[derive(Debug)]
 pub struct ReverieModel {
     card: ModelCard,
-    net: Loaded,
+    net: Net,
     device: Device,
     kind: Kind,
     steps: u32,
@@ -84,6 +95,8 @@ pub struct ReverieModel {
     knows_memory: bool,
     /// What the last draft was told beside the maps.
     told: Option<Globals>,
+    /// What led to the last draft.
+    command: Command,
     /// Redrafts of the last draft so far: each has a noise of its own.
     redrafts: u64,
     /// Handed out to the guard.
@@ -105,7 +118,13 @@ impl ReverieModel {
             tch::set_num_threads(options.threads.unwrap_or(1).max(1) as i32);
         }
         let kind = fastest_kind(device);
-        let (net, looks) = files::load(card_path, &card, device, kind)?;
+        let (net, looks) = if card.architecture.kind == latent::files::KIND {
+            let (loaded, looks) = latent::files::load(card_path, &card, device, kind)?;
+            (Net::Latent(Box::new(LatentStream::new(loaded, device, kind)?)), looks)
+        } else {
+            let (loaded, looks) = files::load(card_path, &card, device, kind)?;
+            (Net::Unet(loaded), looks)
+        };
         let eye = Observer::load(card_path, &card, device)?.map(|observer| Eye {
             observer: Box::new(observer),
             thresholds: card
@@ -139,6 +158,7 @@ impl ReverieModel {
             use_past: true,
             knows_memory,
             told: None,
+            command: Command::default(),
             redrafts: 0,
             eye,
         })
@@ -197,6 +217,7 @@ impl ReverieModel {
             return Err(ModelError::PictureSize { found: rgb.len(), expected });
         }
         self.draw(request)?;
+        self.remember(request, &rgb)?;
         self.commit(request, rgb, |_| trust, |_| trust);
         Ok(())
     }
@@ -230,6 +251,10 @@ impl ReverieModel {
         request: &DreamRequest,
         instead: Option<(Vec<f32>, f32)>,
     ) -> Result<NeuralFrame, ModelError> {
+        let truth = instead.as_ref().map(|(truth, _)| truth.as_slice());
+        if let Some(dreamed) = self.dream(request, truth)? {
+            return Ok(dreamed);
+        }
         let draft = self.make_draft(request)?;
         let past = match instead {
             Some((truth, trust)) => Past::Instead(truth, trust),
@@ -306,7 +331,6 @@ impl ReverieModel {
         clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb);
         let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
         self.references.commit(past, request.style);
-        self.last_time_s = Some(request.snapshot.time_s);
     }
 
     /// Fills the condition for the view that was drawn last.
@@ -355,7 +379,7 @@ impl ReverieModel {
     /// Draws `pictures` pictures; what is `held` of one of them, interleaved sRGB with the share that is drawn anew,
     /// stays as it is. `salt` 0 is the noise that belongs to the frame.
     fn denoise(
-        &self,
+        &mut self,
         maps: &[f32],
         globals: &[f32; GLOBALS],
         pictures: usize,
@@ -363,6 +387,25 @@ impl ReverieModel {
         held: Option<(&[f32], &[f32])>,
     ) -> Result<Vec<f32>, ModelError> {
         profile_scope!("denoise");
+        // Drawn on the CPU, so that a seed means the same on every device.
+        let frame = self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let salt = salt.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let seed = (self.seed ^ frame ^ salt) as i64 & i64::MAX;
+        let command = self.command;
+        let unet = match &mut self.net {
+            Net::Unet(loaded) => &loaded.unet,
+            Net::Latent(stream) => {
+                return dreaming::pictures(
+                    stream,
+                    (maps, globals),
+                    &command,
+                    self.steps,
+                    pictures,
+                    seed,
+                    held,
+                );
+            }
+        };
         let (w, h) =
             (i64::from(self.card.architecture.width), i64::from(self.card.architecture.height));
         let count = pictures.max(1) as i64;
@@ -377,10 +420,7 @@ impl ReverieModel {
             .f_view([1, GLOBALS as i64])?
             .f_to_device(self.device)?
             .f_expand([count, -1], false)?;
-        // Drawn on the CPU, so that a seed means the same on every device.
-        let frame = self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let salt = salt.wrapping_mul(0xD1B5_4A32_D192_ED03);
-        tch::manual_seed((self.seed ^ frame ^ salt) as i64 & i64::MAX);
+        tch::manual_seed(seed);
         let noise = Tensor::f_randn([count, h, w, 3], (Kind::Float, Device::Cpu))?
             .f_to_device(self.device)?
             .f_permute([0, 3, 1, 2])?;
@@ -396,7 +436,7 @@ impl ReverieModel {
             None => None,
         };
         let held = tensors.as_ref().map(|(picture, anew)| Held { picture, anew });
-        let x = sample(&self.net.unet, &noise, &maps, &globals, self.steps, held.as_ref())?;
+        let x = sample(unet, &noise, &maps, &globals, self.steps, held.as_ref())?;
         let rgb =
             x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
@@ -436,6 +476,13 @@ impl WorldModel for ReverieModel {
         self.references.clear();
         self.last_time_s = None;
         self.exemplar_style = None;
+        if let Net::Latent(stream) = &mut self.net {
+            stream.reset();
+        }
+    }
+
+    fn can_dream(&self) -> bool {
+        matches!(self.net, Net::Latent(_))
     }
 
     fn drafts(&mut self) -> Option<&mut dyn Drafts> {

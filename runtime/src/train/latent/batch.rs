@@ -8,8 +8,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::pictures;
 use super::sequence::Sequence;
-use crate::condition::CHANNELS;
-use crate::model::latent::autoencoder::{Autoencoder, depth_m, unit};
+use crate::condition::{CHANNELS, GLOBALS};
+use crate::model::latent::autoencoder::{Autoencoder, depth_m};
+use crate::model::latent::latents::{from_tokens, token_mean, tokens};
 use crate::model::latent::told::{NUMBERS, Treatment, best_guess, numbers};
 use crate::model::latent::transformer::Wanted;
 use crate::train::TrainError;
@@ -57,7 +58,8 @@ struct Row {
     /// [t, CHANNELS, h, w].
     maps: Option<Tensor>,
     cameras: Vec<(CameraPose, CameraPose)>,
-    globals: Vec<[f32; crate::condition::GLOBALS]>,
+    globals: Vec<[f32; GLOBALS]>,
+    past_globals: Vec<[f32; GLOBALS]>,
 }
 
 /// What a network is given.
@@ -121,6 +123,7 @@ impl<'a> Batch<'a> {
             maps,
             cameras: cameras.collect(),
             globals,
+            past_globals: sequence.dreamed.clone(),
         });
         Ok(())
     }
@@ -163,16 +166,11 @@ impl<'a> Batch<'a> {
             guesses.push(tokens(&guess)?);
             knowns.push(tokens(&known)?);
             maps.push(row.maps.as_ref().map(Tensor::shallow_clone));
-            let treatment = Treatment {
-                noise_level: level,
-                step: 0.0,
-                wanted: false,
-                anchored: row.mode == Mode::Anchored,
-            };
-            for globals in &row.globals {
-                past_numbers.extend(numbers(globals, treatment));
-                wanted_numbers.extend(numbers(globals, Treatment { wanted: true, ..treatment }));
-            }
+            let past = Treatment { noise_level: level, step: 0.0, wanted: false, anchored: false };
+            let wanted = Treatment { wanted: true, anchored: row.mode == Mode::Anchored, ..past };
+            // What is past is told in one way, whatever it was made from.
+            past_numbers.extend(row.past_globals.iter().flat_map(|g| numbers(g, past)));
+            wanted_numbers.extend(row.globals.iter().flat_map(|g| numbers(g, wanted)));
         }
         let shape = [self.rows.len() as i64, clean.size()[1]];
         let noise = clean.f_randn_like()?;
@@ -345,21 +343,4 @@ impl WantedInputs<'_> {
             globals: &self.numbers,
         }
     }
-}
-
-/// [t, c, rows, columns] to [t, tokens, c].
-pub(crate) fn tokens(x: &Tensor) -> Result<Tensor, tch::TchError> {
-    x.f_flatten(2, 3)?.f_transpose(1, 2)?.f_contiguous()
-}
-
-/// Inverse of [`tokens`], of unit strength.
-pub(crate) fn from_tokens(x: &Tensor, rows: i64, columns: i64) -> Result<Tensor, tch::TchError> {
-    let size = x.size();
-    let x = x.f_transpose(1, 2)?.f_reshape([size[0], size[2], rows, columns])?;
-    unit(&x, 1)
-}
-
-/// Mean over the pixels of each token, [t, 1, h, w] to [t, 1, h / 8, w / 8].
-pub(crate) fn token_mean(x: &Tensor) -> Result<Tensor, tch::TchError> {
-    x.f_avg_pool2d([8, 8], [8, 8], [0, 0], false, true, None::<i64>)
 }
