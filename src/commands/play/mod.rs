@@ -87,33 +87,15 @@ pub struct PlayArgs {
     /// How far the model stands back behind the game when cores are short, 0 to 19; the pacing's own number if not given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=19))]
     dream_nice: Option<u8>,
-    /// What binds the model's pictures: the shadow of the physics, or the past and your actions alone; F5 switches.
-    #[arg(long, value_enum, default_value_t = ModeChoice::Anchored)]
-    mode: ModeChoice,
+    /// Begins with a dream: past pictures and your actions alone bind the next one, not the physics; F5 switches.
+    #[arg(long)]
+    dream: bool,
     /// What the physics guard does about pictures that the physics denies.
     #[arg(long, value_enum, default_value_t = GuardChoice::Off)]
     guard: GuardChoice,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-/// What binds the pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ModeChoice {
-    /// The shadow says what is where.
-    Anchored,
-    /// Past pictures and actions alone; a model that cannot dream stays anchored.
-    Dream,
-}
-
-impl ModeChoice {
-    fn mode(self) -> NeuralMode {
-        match self {
-            Self::Anchored => NeuralMode::Anchored,
-            Self::Dream => NeuralMode::Dream,
-        }
-    }
 }
 
 /// Modes of the guard.
@@ -164,6 +146,11 @@ impl PacingPreset {
 }
 
 impl PlayArgs {
+    /// What binds the pictures at first.
+    fn mode(&self) -> NeuralMode {
+        if self.dream { NeuralMode::Dream } else { NeuralMode::Anchored }
+    }
+
     /// Plays until the window is closed, or until the frames are written.
     ///
     /// # Errors
@@ -237,7 +224,7 @@ impl PlayArgs {
         };
         NeuralCamera {
             model,
-            mode: self.mode.mode(),
+            mode: self.mode(),
             style,
             enabled: !self.conventional,
             prompt: self.prompt.clone(),
