@@ -174,3 +174,41 @@ fn an_autoencoder_is_trained_killed_resumed_and_scored_on_what_it_never_saw() {
     write(&dir.join("nowhere"), "");
     train().fails_with(&["nowhere"]);
 }
+
+#[test]
+fn a_model_that_dreams_is_trained_in_two_stages_and_plays() {
+    let dir = folder("train_dreamer");
+    let (out, data) = (dir.join("run"), episodes());
+    let path = dir.join("coder.ron");
+    let network = "(latent_channels: 8, channels: (8, 8, 16), blocks: (1, 1, 1), head_channels: 8)";
+    let common = format!("name: \"small\", data: [{data:?}], out: {out:?}, threads: 1");
+    fs::write(&path, format!("({common}, eval: [], network: {network}, batch: 2, minutes: 0.03)"))
+        .unwrap();
+    Program::new(&["train", "--stage", "autoencoder"]).word(&path).succeeds();
+
+    let path = dir.join("dreamer.ron");
+    let coder = out.join("small.autoencoder.ron");
+    let network = "(channels: 32, heads: 2, depth: 2, context_frames: 4)";
+    let dreamer = |frames: usize| {
+        format!(
+            "({common}, autoencoder: {coder:?}, network: {network}, frames: {frames}, minutes: 0.05)"
+        )
+    };
+    fs::write(&path, dreamer(4)).unwrap();
+    let figures = dir.join("train.json");
+    Program::new(&["train", "--stage", "dreamer"]).word(&path).with("--json", &figures).succeeds();
+    assert!(json(&figures)["steps"].as_u64() > Some(0));
+    let card = ModelCard::load(out.join("small.world.ron")).unwrap();
+    assert!(card.provenance.samples_seen >= 4 && card.architecture.latent.is_some());
+
+    let played = dir.join("play");
+    Program::new(&["play", "--headless", "--lockstep", "--dream", "--frames", "4"])
+        .with("--size", "64x40")
+        .with("--model", out.join("small.world.ron"))
+        .with("--out", &played)
+        .succeeds();
+    assert_eq!(json(&played.join("summary.json"))["mode"], "dream");
+
+    fs::write(&path, dreamer(4000)).unwrap();
+    Program::new(&["train", "--stage", "dreamer"]).word(&path).fails_with(&["frames is 4000"]);
+}

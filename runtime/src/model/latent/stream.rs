@@ -1,7 +1,6 @@
 //! Model M while it plays: the last picture, the keys and values of those before it, and the next one.
 
-use glam::Quat;
-use reverie_guard::{CameraPose, Pose};
+use reverie_guard::CameraPose;
 use reverie_kernels::warp::{OwnDepth, splat};
 use tch::{Device, Kind, Tensor};
 
@@ -109,14 +108,10 @@ impl LatentStream {
         self.before.as_ref().map(|before| before.camera)
     }
 
-    /// Where `command` takes the last picture's camera; where it stands if there is no picture yet.
-    pub fn commanded(&self, command: &Command) -> CameraPose {
-        let nowhere = CameraPose {
-            world_from_camera: Pose::new(Quat::IDENTITY, glam::Vec3::Y),
-            vertical_fov_rad: 1.0,
-        };
-        let before = self.camera().unwrap_or(nowhere);
-        dream_globals(&command.style, &before, &command.action, command.dt_s).0
+    /// Where `command` takes the last picture's camera; `None` before the first picture.
+    pub fn commanded(&self, command: &Command) -> Option<CameraPose> {
+        let camera = self.camera()?;
+        Some(dream_globals(&command.style, &camera, &command.action, command.dt_s).0)
     }
 
     /// Encodes and decodes a picture, interleaved, 0 to 1.
@@ -247,14 +242,12 @@ impl LatentStream {
     /// The last picture, carried to where the command takes its camera.
     fn guess_from_past(&mut self, command: &Command) -> [f32; GLOBALS] {
         let (width, height) = self.size();
-        let pixels = width * height;
         let Some(before) = &self.before else {
             self.guess.clear();
-            self.guess.resize(3 * pixels, 0.0);
+            self.guess.resize(3 * width * height, 0.0);
             self.known.clear();
-            self.known.resize(pixels, 0.0);
-            let camera = self.commanded(command);
-            return dream_globals(&command.style, &camera, &command.action, command.dt_s).1;
+            self.known.resize(width * height, 0.0);
+            return [0.0; GLOBALS];
         };
         let (camera, globals) =
             dream_globals(&command.style, &before.camera, &command.action, command.dt_s);
@@ -304,3 +297,7 @@ fn values(picture: &Tensor) -> Result<Vec<f32>, ModelError> {
 fn unsigned(values: &[f32]) -> Vec<f32> {
     values.iter().map(|v| (0.5 * v + 0.5).clamp(0.0, 1.0)).collect()
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -55,10 +55,8 @@ impl ReverieModel {
     ) -> Result<(), ModelError> {
         let command = self.command_of(request);
         if let Net::Latent(stream) = &mut self.net {
-            let camera = match request.mode {
-                DreamMode::Anchored => request.snapshot.camera,
-                DreamMode::Dream => stream.commanded(&command),
-            };
+            let dreamed = stream.commanded(&command).filter(|_| request.mode == DreamMode::Dream);
+            let camera = dreamed.unwrap_or(request.snapshot.camera);
             stream.keep(rgb, camera, &command)?;
         }
         self.last_time_s = Some(request.snapshot.time_s);
@@ -81,8 +79,8 @@ impl ReverieModel {
         }
     }
 
-    /// Imagines the next picture from the past and the command alone, if this model can and is asked to. `instead` goes into the past in
-    /// its place.
+    /// Imagines the next picture from the past and the command alone, if this model can, is asked to, and has a past. `instead` goes
+    /// into the past in its place.
     pub(super) fn dream(
         &mut self,
         request: &DreamRequest,
@@ -99,6 +97,10 @@ impl ReverieModel {
         let Net::Latent(stream) = &mut self.net else { return Ok(None) };
         if request.reset {
             stream.reset();
+        }
+        // There is no dreaming on from nothing: the first picture shows the shadow.
+        if stream.camera().is_none() {
+            return Ok(None);
         }
         let rgb = stream.imagine(Seen::Nothing, &command, steps, seed)?;
         let denoised = Instant::now();

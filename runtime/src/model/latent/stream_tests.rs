@@ -1,0 +1,201 @@
+//! Model M in a running game, with a network that was never trained.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use glam::{Quat, Vec3};
+use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+use tch::Device;
+use tch::nn::VarStore;
+
+use crate::card::{ModelCard, Provenance};
+use crate::condition::{CHANNELS, GLOBALS};
+use crate::frame::NeuralFrame;
+use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
+use crate::model::latent::files::AutoencoderCard;
+use crate::model::latent::transformer::{Inputs, Transformer, TransformerConfig};
+use crate::model::reverie::ReverieModel;
+use crate::model::{LoadOptions, ModelError, WorldModel};
+use crate::request::{DreamMode, DreamRequest};
+use crate::style::StyleWeights;
+use crate::train::latent::dreamer_recipe::DreamerRecipe;
+use crate::train::latent::publish::publish;
+use crate::train::optimizer::Optimizer;
+use crate::train::publish::averaged;
+use crate::train::state::Ledger;
+use crate::weights::{Precision, write_weights};
+
+const SIZE: (u32, u32) = (48, 40);
+
+/// A folder with a card of an untrained model.
+static MODEL: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    tch::manual_seed(3);
+    let coder = AutoencoderConfig {
+        latent_channels: 8,
+        channels: [8, 8, 16],
+        blocks: [1, 1, 1],
+        head_channels: 8,
+    };
+    let store = VarStore::new(Device::Cpu);
+    let _net = Autoencoder::new(&store.root(), &coder);
+    let weights = averaged(&Optimizer::new(&store).unwrap()).unwrap();
+    let file = "test.autoencoder.safetensors";
+    let sha256 = write_weights(dir.path().join(file), &weights, Precision::F32).unwrap();
+    let card = AutoencoderCard::new(coder, file.to_owned(), sha256, Provenance::default());
+    let autoencoder = dir.path().join("test.autoencoder.ron");
+    card.save_atomically(&autoencoder).unwrap();
+
+    let network = TransformerConfig { channels: 32, heads: 2, depth: 2, context_frames: 4 };
+    let inputs = Inputs {
+        grid: [i64::from(SIZE.1) / TOKEN_PX, i64::from(SIZE.0) / TOKEN_PX],
+        latent: 8,
+        maps: CHANNELS as i64,
+        globals: GLOBALS as i64,
+    };
+    let store = VarStore::new(Device::Cpu);
+    let _net = Transformer::new(&store.root(), &network, inputs).unwrap();
+    let optimizer = Optimizer::new(&store).unwrap();
+    let recipe = DreamerRecipe {
+        name: "test".to_owned(),
+        autoencoder,
+        network,
+        out: dir.path().to_owned(),
+        ..DreamerRecipe::default()
+    };
+    publish(&recipe, "test", SIZE, &optimizer, &Ledger::default(), &[], 0).unwrap();
+    dir
+});
+
+fn model() -> ReverieModel {
+    let path = MODEL.path().join("test.world.ron");
+    let card = ModelCard::load(&path).unwrap();
+    ReverieModel::load(&path, card, &LoadOptions::default()).unwrap()
+}
+
+/// A floor and a crate `crate_m` to the right, seen at `tick`.
+fn request(tick: u64, mode: DreamMode, crate_m: f32, turn_rad: f32) -> DreamRequest {
+    let body = |id, half_extents_m, at_m, material| Body {
+        id,
+        shape: Shape::Cuboid { half_extents_m },
+        world_from_body: Pose::new(Quat::IDENTITY, at_m),
+        linear_velocity_m_s: Vec3::ZERO,
+        angular_velocity_rad_s: Vec3::ZERO,
+        kind: BodyKind::Fixed,
+        material,
+        tint_srgb: None,
+    };
+    let snapshot = ShadowSnapshot {
+        tick,
+        time_s: 0.1 * tick as f64,
+        camera: CameraPose {
+            world_from_camera: Pose::new(Quat::IDENTITY, Vec3::Y * 1.6),
+            vertical_fov_rad: 1.2,
+        },
+        bodies: vec![
+            body(1, Vec3::new(20.0, 0.1, 20.0), Vec3::ZERO, 2),
+            body(2, Vec3::splat(0.8), Vec3::new(crate_m, 0.9, -4.0), 8),
+        ],
+        sun_direction: Vec3::Y,
+    };
+    let mut action = [0.0; 8];
+    action[2] = turn_rad;
+    DreamRequest {
+        id: tick,
+        snapshot: Arc::new(snapshot),
+        action,
+        style: StyleWeights::NOON,
+        condition_strength: 1.0,
+        mode,
+        reset: false,
+        input_at: Instant::now(),
+        requested_at: Instant::now(),
+    }
+}
+
+/// A picture of stripes, so that a turn shows.
+fn stripes() -> Vec<f32> {
+    let pixels = SIZE.0 * SIZE.1;
+    (0..pixels).flat_map(|i| [if i % SIZE.0 / 6 % 2 == 0 { 0.9 } else { 0.1 }; 3]).collect()
+}
+
+/// Two true pictures, then one by the model.
+fn third(mode: DreamMode, crate_m: f32, turn_rad: f32) -> NeuralFrame {
+    let mut model = model();
+    for tick in 0..2 {
+        model.prompt(&request(tick, DreamMode::Anchored, 0.0, 0.0), stripes(), 1.0).unwrap();
+    }
+    model.append_frame(&request(2, mode, crate_m, turn_rad)).unwrap()
+}
+
+fn difference(a: &NeuralFrame, b: &NeuralFrame) -> f64 {
+    let sum: u64 = a.rgba.iter().zip(b.rgba.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.rgba.len() as f64
+}
+
+#[test]
+fn a_dream_knows_the_command_and_nothing_of_the_shadow() {
+    let dream = third(DreamMode::Dream, 0.0, 0.0);
+    assert_eq!(dream.mode, DreamMode::Dream);
+    assert!(dream.shadow.is_none());
+    assert_eq!(
+        difference(&dream, &third(DreamMode::Dream, 2.0, 0.0)),
+        0.0,
+        "the crate is elsewhere"
+    );
+    assert!(difference(&dream, &third(DreamMode::Dream, 0.0, 0.2)) > 0.5, "another turn");
+}
+
+#[test]
+fn an_anchored_picture_knows_the_shadow() {
+    let anchored = third(DreamMode::Anchored, 0.0, 0.0);
+    assert_eq!(anchored.mode, DreamMode::Anchored);
+    assert!(difference(&anchored, &third(DreamMode::Anchored, 2.0, 0.0)) > 0.2);
+}
+
+#[test]
+fn modes_switch_under_way_and_a_dream_from_nothing_begins_with_the_shadow() {
+    let mut model = model();
+    assert!(model.can_dream());
+    let modes = [
+        DreamMode::Dream,
+        DreamMode::Dream,
+        DreamMode::Anchored,
+        DreamMode::Dream,
+        DreamMode::Anchored,
+    ];
+    let shown = modes
+        .iter()
+        .zip(0..)
+        .map(|(mode, tick)| model.append_frame(&request(tick, *mode, 0.0, 0.1)).unwrap().mode);
+    let shown: Vec<DreamMode> = shown.collect();
+    assert_eq!(shown[0], DreamMode::Anchored, "there is nothing to dream on from");
+    assert_eq!(shown[1..], modes[1..]);
+    model.reset();
+    let again = model.append_frame(&request(9, DreamMode::Dream, 0.0, 0.0)).unwrap();
+    assert_eq!(again.mode, DreamMode::Anchored);
+}
+
+#[test]
+fn the_same_seed_dreams_the_same() {
+    let [a, b] = [0, 1].map(|_| third(DreamMode::Dream, 0.0, 0.1));
+    assert_eq!(a.rgba, b.rgba);
+}
+
+#[test]
+fn a_picture_goes_through_the_codec_and_one_of_another_size_is_refused() {
+    let model = model();
+    let coded = model.codec(&stripes()).unwrap().unwrap();
+    assert_eq!(coded.len(), stripes().len());
+    assert!(coded.iter().all(|v| (0.0..=1.0).contains(v)));
+    assert!(matches!(model.codec(&[0.5; 12]), Err(ModelError::PictureSize { found: 12, .. })));
+}
+
+#[test]
+fn a_card_without_sizes_of_its_autoencoder_is_one_clear_line() {
+    let path = MODEL.path().join("test.world.ron");
+    let mut card = ModelCard::load(&path).unwrap();
+    card.architecture.latent = None;
+    let line = ReverieModel::load(&path, card, &LoadOptions::default()).unwrap_err().to_string();
+    assert!(line.contains("architecture.latent") && line.lines().count() == 1, "{line}");
+}
