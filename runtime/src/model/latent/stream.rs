@@ -65,6 +65,7 @@ struct Made {
     latent: Tensor,
     /// 0 to 1, interleaved.
     rgb: Vec<f32>,
+    nearness: Vec<f32>,
 }
 
 /// The streaming half of model M.
@@ -189,7 +190,8 @@ impl LatentStream {
             self.loaded.coder.decode(&grid, self.kind)?
         };
         let rgb = unsigned(&values(&decoded.rgb)?);
-        self.made = Some(Made { latent, rgb: rgb.clone() });
+        let nearness = values(&decoded.nearness)?;
+        self.made = Some(Made { latent, rgb: rgb.clone(), nearness });
         Ok(rgb)
     }
 
@@ -205,23 +207,24 @@ impl LatentStream {
     ) -> Result<(), ModelError> {
         profile_scope!("commit");
         let _guard = tch::no_grad_guard();
-        let [rows, columns] = self.loaded.grid;
         let signed: Vec<f32> = rgb.iter().map(|v| 2.0 * v - 1.0).collect();
         let own = |made: &Made| {
             made.rgb.len() == rgb.len()
                 && made.rgb.iter().zip(rgb).all(|(a, b)| (a - b).abs() <= SAME)
         };
-        let latent = match self.made.take().filter(own) {
-            Some(made) => made.latent,
-            None => tokens(&self.encode(&signed)?)?.f_unsqueeze(0)?,
+        let (latent, near) = match self.made.take().filter(own) {
+            Some(made) => (made.latent, made.nearness),
+            None => {
+                let grid = self.encode(&signed)?;
+                let near = values(&self.loaded.coder.decode(&grid, self.kind)?.nearness)?;
+                (tokens(&grid)?.f_unsqueeze(0)?, near)
+            }
         };
-        let grid = from_tokens(&latent.f_squeeze_dim(0)?, rows, columns)?;
-        let near = values(&self.loaded.coder.decode(&grid, self.kind)?.nearness)?;
-        // A picture that never entered the ring leaves a gap of one frame there.
         let before = self.camera().unwrap_or(camera);
         let (_, globals) = dream_globals(&command.style, &before, &command.action, command.dt_s);
         let treatment =
             Treatment { noise_level: PAST_LEVEL, step: 0.0, wanted: false, anchored: false };
+        // A prompt after a prompt: nothing was imagined that would have put the older one into the ring.
         if let Some(older) = self.before.as_mut().filter(|older| !older.in_ring) {
             older.in_ring = true;
             let (latent, told) = (older.latent.shallow_clone(), older.numbers);

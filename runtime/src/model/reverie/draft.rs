@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use reverie_guard::{Level, Levels};
 
-use super::{KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, ReverieModel};
+use super::{
+    KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED,
+};
 use crate::condition::{CHANNELS, Candidates, GLOBALS, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, WorldModel, ms};
@@ -129,7 +131,15 @@ impl ReverieModel {
             known if known > KNOWN => 0.0,
             known => OWN_TRUST * (1.0 - known) * trust(pixel),
         };
-        self.commit(request, rgb, fill_in, |pixel| OWN_MEMORY_TRUST * trust(pixel));
+        // Surfaces that are well known are looked at again row by row, in turn: most of their texels are frozen anyway.
+        let sure = self.candidates.memory_confidence.clone();
+        let (width, turn) = (self.card.architecture.width as usize, self.frames as usize);
+        let remember = |pixel: usize| {
+            let known = sure.get(pixel).is_some_and(|sure| *sure > WELL_REMEMBERED);
+            let waits = known && !(pixel / width + turn).is_multiple_of(REWRITE_FRAMES);
+            if waits { 0.0 } else { OWN_MEMORY_TRUST * trust(pixel) }
+        };
+        self.commit(request, rgb, fill_in, remember);
         self.candidates.exemplar_confidence = known;
     }
 

@@ -45,6 +45,10 @@ use look::Looks;
 const OWN_TRUST: f32 = 0.5;
 /// Trust in own pictures when surfaces are remembered.
 const OWN_MEMORY_TRUST: f32 = 0.5;
+/// A surface remembered with this confidence is written again only every so many frames.
+const WELL_REMEMBERED: f32 = 0.6;
+/// See [`WELL_REMEMBERED`].
+const REWRITE_FRAMES: usize = 4;
 /// A texel known so well is left as it is: many soft pictures would wash out one sharp look.
 const KNOWN: f32 = 0.6;
 /// Frames between two looks at the exemplars for the display.
