@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use glam::{Quat, Vec3};
 use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use reverie_runtime::files::write_atomically;
+use reverie_runtime::model::latent::floor::stage_floors;
 use reverie_runtime::model::{LoadOptions, ShadowPaint, WorldModel, load_model};
 use reverie_runtime::request::{DEFAULT_SUN_DIRECTION, DreamMode, DreamRequest};
 use reverie_runtime::style::StyleWeights;
@@ -133,8 +134,10 @@ fn bodies() -> Vec<Body> {
 fn measure(
     name: &str,
     model: &mut dyn WorldModel,
+    mode: DreamMode,
     rows: &mut Vec<Row>,
 ) -> Result<(), Box<dyn Error>> {
+    let request = |frame| DreamRequest { mode, ..request(frame) };
     for frame in 0..WARM_UP_FRAMES {
         model.append_frame(&request(frame))?;
     }
@@ -160,6 +163,26 @@ fn measure(
     Ok(())
 }
 
+/// Stages of a latent model beside what this machine could do at most.
+fn floors(card: &Path) -> Result<(), Box<dyn Error>> {
+    let (peak, stages) = stage_floors(card)?;
+    println!(
+        "\n{}: {:.0} GFLOP/s in a matrix product, {:.1} GB/s in a copy",
+        card.display(),
+        1e-9 * peak.operations_per_s,
+        1e-9 * peak.bytes_per_s
+    );
+    println!("{:<16} {:>8} {:>8} {:>9} {:>8}", "stage", "p50 ms", "floor ms", "MFLOP", "MB");
+    for s in stages {
+        let (operations, bytes) = (1e-6 * s.operations, 1e-6 * s.bytes);
+        println!(
+            "{:<16} {:>8.2} {:>8.2} {operations:>9.0} {bytes:>8.1}",
+            s.stage, s.p50_ms, s.floor_ms
+        );
+    }
+    Ok(())
+}
+
 fn cards(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut cards: Vec<PathBuf> = entries
@@ -177,10 +200,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     display::measure(&bodies(), &mut rows)?;
     for (width, height) in [(128, 72), (256, 144)] {
         let mut paint = ShadowPaint::new(width, height);
-        measure(&format!("shadow paint {width}x{height}"), &mut paint, &mut rows)?;
+        let name = format!("shadow paint {width}x{height}");
+        measure(&name, &mut paint, DreamMode::Anchored, &mut rows)?;
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let cards = cards(&root.join("assets/models"));
+    let mut cards = cards(&root.join("assets/models"));
+    // Others by name.
+    cards.extend(std::env::args().skip(1).filter(|a| a.ends_with(".ron")).map(PathBuf::from));
     guard::measure(&cards, threads, &mut rows)?;
     for card in cards {
         for steps in [1, 2, 4] {
@@ -192,7 +218,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut model = load_model(&card, &options)?;
             let (width, height) = model.size();
             let name = format!("{} {width}x{height}, {steps} steps", model.name());
-            measure(&name, model.as_mut(), &mut rows)?;
+            measure(&name, model.as_mut(), DreamMode::Anchored, &mut rows)?;
+            if model.can_dream() {
+                measure(&format!("{name}, dream"), model.as_mut(), DreamMode::Dream, &mut rows)?;
+                if steps == 1 {
+                    floors(&card)?;
+                }
+            }
         }
     }
     println!("\n{:<36} {:<10} {:>8} {:>8} {:>8}", "painter", "stage", "p50 ms", "p95 ms", "p99 ms");

@@ -5,6 +5,10 @@ use std::path::Path;
 
 use reverie_runtime::card::ModelCard;
 use reverie_runtime::model::latent::files::AutoencoderCard;
+use reverie_runtime::observer::recipe::ObserverRecipe;
+use reverie_runtime::train::Recipe;
+use reverie_runtime::train::latent::dreamer_recipe::DreamerRecipe;
+use reverie_runtime::train::latent::recipe::AutoencoderRecipe;
 
 use super::support::{
     FIRST_SEED, Program, copy_folder, episode, episodes, folder, json, names, recipe, tiny_model,
@@ -211,4 +215,25 @@ fn a_model_that_dreams_is_trained_in_two_stages_and_plays() {
 
     fs::write(&path, dreamer(4000)).unwrap();
     Program::new(&["train", "--stage", "dreamer"]).word(&path).fails_with(&["frames is 4000"]);
+}
+
+#[test]
+fn the_recipes_that_come_along_can_be_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/recipes");
+    let mut read = 0;
+    for name in names(&folder).into_iter().filter(|name| name.ends_with(".ron")) {
+        let path = folder.join(&name);
+        let fault = if name.contains("observer") {
+            ObserverRecipe::load(&path).err()
+        } else if name.contains("autoencoder") {
+            AutoencoderRecipe::load(&path).err()
+        } else if name.starts_with("m-") {
+            DreamerRecipe::load(&path).err()
+        } else {
+            Recipe::load(&path).err()
+        };
+        assert!(fault.is_none(), "{}", fault.map(|f| f.to_string()).unwrap_or_default());
+        read += 1;
+    }
+    assert!(read >= 6, "{read}");
 }

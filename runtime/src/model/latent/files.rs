@@ -190,6 +190,10 @@ pub struct LoadedLatent {
     pub grid: [i64; 2],
     /// Channels of a latent.
     pub latent: i64,
+    /// Sizes of the autoencoder.
+    pub coder_config: AutoencoderConfig,
+    /// Sizes of the transformer.
+    pub net_config: TransformerConfig,
     /// Owns the weights.
     pub store: VarStore,
 }
@@ -218,6 +222,8 @@ pub fn load(
         net: Transformer::new(&(store.root() / NET), &config, inputs)?,
         grid: inputs.grid,
         latent: inputs.latent,
+        coder_config: coder,
+        net_config: config,
         store,
     };
     let mut expected = shapes(&loaded.store);

@@ -16,8 +16,9 @@ use crate::data::{DataError, Episode};
 use crate::device::{best_device, device_by_name, fastest_kind};
 use crate::eval::metrics::{Picture, psnr_db};
 use crate::eval::strip::{Strip, StripRow};
+use crate::model::ModelError;
 use crate::model::latent::autoencoder::{Autoencoder, depth_m, nearness};
-use crate::model::latent::files::{AutoencoderCard, load_autoencoder};
+use crate::model::latent::files::{AutoencoderCard, fill, load_autoencoder};
 use crate::observer::sample::Labels;
 use crate::train::course::Course;
 use crate::train::loader::Loader;
@@ -79,6 +80,9 @@ pub fn train_autoencoder(
     tch::manual_seed(recipe.seed as i64 & i64::MAX);
     let store = VarStore::new(device);
     let net = Autoencoder::new(&store.root(), &recipe.network);
+    if let Some(card) = &recipe.start_from {
+        start_from(&store, card, recipe)?;
+    }
     let mut optimizer = Optimizer::new(&store)?;
     let state_path = recipe.out.join("autoencoder.state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
@@ -97,7 +101,9 @@ pub fn train_autoencoder(
         let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
         let loss = loss(recipe, &net, &batch, size, device, &mut rng)?;
         loss.f_backward()?;
-        let norm = optimizer.step(rate, recipe.weight_decay, recipe.ema_decay)?;
+        // Decay would pull at an encoder that gets no gradient.
+        let decay = if recipe.fixed_encoder { 0.0 } else { recipe.weight_decay };
+        let norm = optimizer.step(rate, decay, recipe.ema_decay)?;
         let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
         let told =
             course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
@@ -124,6 +130,21 @@ pub fn train_autoencoder(
     let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
     report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
     Ok(card)
+}
+
+/// Fills a network that is to be trained with the weights of another autoencoder of the same sizes.
+fn start_from(
+    store: &VarStore,
+    card_path: &Path,
+    recipe: &AutoencoderRecipe,
+) -> Result<(), TrainError> {
+    let card = AutoencoderCard::load(card_path)?;
+    if card.network != recipe.network {
+        let what =
+            format!("its network has {:?}, but the recipe's {:?}", card.network, recipe.network);
+        return Err(ModelError::Unsupported { card: card_path.to_owned(), what }.into());
+    }
+    Ok(fill(store, &card_path.with_file_name(&card.weights), &card.sha256)?)
 }
 
 fn draw(
@@ -171,6 +192,7 @@ fn loss(
         near = near.f_flip([3i64])?;
     }
     let latent = net.encode(&target.f_to_kind(kind)?)?;
+    let latent = if recipe.fixed_encoder { latent.f_detach()? } else { latent };
     // Each picture has its own strength of noise; half of them nearly none.
     let strength = target.f_rand_like()?.f_narrow(1, 0, 1)?.f_narrow(2, 0, 1)?.f_narrow(3, 0, 1)?;
     let strength = strength.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?.f_clamp_min(0.0)?;

@@ -29,6 +29,10 @@ pub struct AutoencoderRecipe {
     pub loaders: usize,
     /// Sizes of the network.
     pub network: AutoencoderConfig,
+    /// Card of an autoencoder of the same sizes whose weights a new run starts from; random ones if `None`.
+    pub start_from: Option<PathBuf>,
+    /// Only the decoder learns: a transformer that was trained on the latents stays good.
+    pub fixed_encoder: bool,
     /// Pictures per step.
     pub batch: usize,
     /// Time spent training, minutes; the learning rate follows a cosine over it.
@@ -67,6 +71,8 @@ impl Default for AutoencoderRecipe {
             threads: 0,
             loaders: 1,
             network: AutoencoderConfig::default(),
+            start_from: None,
+            fixed_encoder: false,
             batch: 8,
             minutes: 30.0,
             learning_rate: 1.5e-3,

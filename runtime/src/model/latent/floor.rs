@@ -1,0 +1,186 @@
+//! How long the stages of a model M take, beside the least that this machine could take for them.
+//!
+//! The floor of a stage is the larger of its operations over the rate of a large matrix product, and its bytes (weights once, keys and values
+//! once) over the rate of a copy, both measured here and now, on the same threads.
+
+use std::path::Path;
+use std::time::Instant;
+
+use tch::{Device, Kind, Tensor};
+
+use super::autoencoder::{AutoencoderConfig, TOKEN_PX};
+use super::files::load;
+use super::told::NUMBERS;
+use super::transformer::{TransformerConfig, Wanted};
+use crate::card::ModelCard;
+use crate::condition::CHANNELS;
+use crate::device::{best_device, fastest_kind};
+use crate::model::ModelError;
+
+/// Times measured of each stage; the median counts.
+const TIMES: usize = 60;
+/// Side of the matrix product.
+const SIDE: i64 = 1024;
+
+/// A stage of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageFloor {
+    /// Which.
+    pub stage: &'static str,
+    /// Median, milliseconds.
+    pub p50_ms: f64,
+    /// Multiplications and additions.
+    pub operations: f64,
+    /// Read at least once.
+    pub bytes: f64,
+    /// Milliseconds.
+    pub floor_ms: f64,
+}
+
+/// What this machine can do at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peak {
+    /// Operations a second, in a matrix product of the kind of inference.
+    pub operations_per_s: f64,
+    /// Bytes a second, of a copy: read and written.
+    pub bytes_per_s: f64,
+}
+
+fn median_s(mut work: impl FnMut() -> Result<(), ModelError>) -> Result<f64, ModelError> {
+    let mut times = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        work()?;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[TIMES / 2])
+}
+
+fn wait(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}
+
+/// Measures the machine.
+///
+/// # Errors
+/// libtorch refused.
+pub fn peak(device: Device, kind: Kind) -> Result<Peak, ModelError> {
+    let _guard = tch::no_grad_guard();
+    let a = Tensor::f_ones([SIDE, SIDE], (kind, device))?;
+    let product_s = median_s(|| {
+        let _ = a.f_matmul(&a)?;
+        wait(device);
+        Ok(())
+    })?;
+    // Larger than any cache.
+    let from = Tensor::f_ones([64 << 20], (Kind::Uint8, device))?;
+    let mut to = from.f_zeros_like()?;
+    let copy_s = median_s(|| {
+        to.f_copy_(&from)?;
+        wait(device);
+        Ok(())
+    })?;
+    let (side, bytes) = (SIDE as f64, (64 << 20) as f64);
+    Ok(Peak { operations_per_s: 2.0 * side.powi(3) / product_s, bytes_per_s: 2.0 * bytes / copy_s })
+}
+
+/// Operations of encoding and of decoding a picture of `tokens` tokens.
+fn coder_operations(config: &AutoencoderConfig, tokens: f64) -> [f64; 2] {
+    let [c0, c1, c2] = config.channels.map(|c| c as f64);
+    let [b0, b1, b2] = config.blocks.map(|b| b as f64);
+    let (latent, head) = (config.latent_channels as f64, config.head_channels as f64);
+    let block = |c: f64| 2.0 * 9.0 * c * c;
+    let (quarter, half, full) = (4.0 * tokens, 16.0 * tokens, 64.0 * tokens);
+    let encode = quarter * (9.0 * 48.0 * c1 + b1 * block(c1))
+        + tokens * (9.0 * c1 * c2 + b2 * block(c2) + c2 * latent);
+    let decode = tokens * (9.0 * latent * c2 + b2 * block(c2))
+        + quarter * (0.25 * c2 * c1 + b1 * block(c1))
+        + half * (0.25 * c1 * c0 + b0 * block(c0) + 4.0 * c0 * head)
+        + full * 9.0 * (head * head + 4.0 * head);
+    [2.0 * encode, 2.0 * decode]
+}
+
+/// Operations of a step with a past frame and one that is wanted.
+fn step_operations(config: &TransformerConfig, latent: f64, tokens: f64) -> f64 {
+    let (d, slots) = (config.channels as f64, config.context_frames as f64 + 1.0);
+    let per_token = 16.0 * d * d + 2.0 * tokens * d + 2.0 * slots * d;
+    let block = 2.0 * tokens * per_token + 2.0 * 9.0 * d * d;
+    let maps = tokens * CHANNELS as f64 * (TOKEN_PX * TOKEN_PX) as f64 * d;
+    2.0 * (config.depth as f64 * block + maps + tokens * 5.0 * latent * d)
+}
+
+/// Times the stages of the model of a card, in this machine's fastest kind, on as many threads as libtorch has.
+///
+/// # Errors
+/// Card or weights are missing or damaged, or it is no model M.
+pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelError> {
+    let card = ModelCard::load(card_path)?;
+    let device = best_device();
+    let kind = fastest_kind(device);
+    let (loaded, _) = load(card_path, &card, device, kind)?;
+    let peak = peak(device, kind)?;
+    let [rows, columns] = loaded.grid;
+    let tokens = rows * columns;
+    let _guard = tch::no_grad_guard();
+    let options = (Kind::Float, device);
+    let rgb = Tensor::f_rand([1, 3, rows * TOKEN_PX, columns * TOKEN_PX], options)?;
+    let rgb = rgb.f_to_kind(kind)?;
+    let latents = Tensor::f_randn([1, 1, tokens, loaded.latent], options)?;
+    let grid = Tensor::f_randn([1, loaded.latent, rows, columns], options)?;
+    let known = Tensor::f_ones([1, 1, tokens, 1], options)?;
+    let numbers = Tensor::f_zeros([1, 1, NUMBERS as i64], options)?;
+    let maps = [1, CHANNELS as i64, rows * TOKEN_PX, columns * TOKEN_PX];
+    let maps = Tensor::f_rand(maps, (kind, device))?;
+    let mut ring = loaded.net.ring(kind, device)?;
+    let mut step = |maps: Option<&Tensor>| -> Result<(), ModelError> {
+        let wanted =
+            Wanted { noisy: &latents, guess: &latents, known: &known, maps, globals: &numbers };
+        let _ = loaded.net.step(&mut ring, Some((&latents, &numbers)), &wanted)?;
+        wait(device);
+        Ok(())
+    };
+    let encode_s = median_s(|| {
+        let _ = loaded.coder.encode(&rgb)?;
+        wait(device);
+        Ok(())
+    })?;
+    let decode_s = median_s(|| {
+        loaded.coder.decode(&grid, kind)?;
+        wait(device);
+        Ok(())
+    })?;
+    let dream_s = median_s(|| step(None))?;
+    let anchored_s = median_s(|| step(Some(&maps)))?;
+    let (coder, net) = (loaded.coder_config, loaded.net_config);
+    let [encode, decode] = coder_operations(&coder, tokens as f64);
+    let steps = step_operations(&net, loaded.latent as f64, tokens as f64);
+    let weights = |part: &str| -> f64 {
+        let variables = loaded.store.variables();
+        let count: usize =
+            variables.iter().filter(|(n, _)| n.starts_with(part)).map(|(_, t)| t.numel()).sum();
+        (count * kind.elt_size_in_bytes()) as f64
+    };
+    let (coder_bytes, net_bytes) = (weights("coder"), weights("net"));
+    let maps_in = (tokens * TOKEN_PX * TOKEN_PX * CHANNELS as i64 * net.channels) as f64;
+    let blind = steps - 2.0 * maps_in;
+    let keys = ring.bytes() as f64;
+    let floor = |stage, seconds: f64, operations: f64, bytes: f64| StageFloor {
+        stage,
+        p50_ms: 1e3 * seconds,
+        operations,
+        bytes,
+        floor_ms: 1e3 * (operations / peak.operations_per_s).max(bytes / peak.bytes_per_s),
+    };
+    Ok((
+        peak,
+        vec![
+            floor("encode", encode_s, encode, 0.5 * coder_bytes),
+            floor("step, dream", dream_s, blind, net_bytes + keys),
+            floor("step, anchored", anchored_s, steps, net_bytes + keys),
+            floor("decode", decode_s, decode, 0.5 * coder_bytes),
+        ],
+    ))
+}
