@@ -14,7 +14,7 @@ use glam::{Quat, Vec3};
 use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use reverie_runtime::files::write_atomically;
 use reverie_runtime::model::{LoadOptions, ShadowPaint, WorldModel, load_model};
-use reverie_runtime::request::{DEFAULT_SUN_DIRECTION, DreamRequest};
+use reverie_runtime::request::{DEFAULT_SUN_DIRECTION, DreamMode, DreamRequest};
 use reverie_runtime::style::StyleWeights;
 use serde::Serialize;
 
@@ -81,6 +81,7 @@ fn request(frame: u64) -> DreamRequest {
         action: Default::default(),
         style: StyleWeights::NOON,
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: frame == 0,
         input_at: Instant::now(),
         requested_at: Instant::now(),

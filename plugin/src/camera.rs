@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bevy::asset::io::file::FileAssetReader;
 use bevy::prelude::*;
 use reverie_runtime::model::{LoadOptions, ModelError, ShadowPaint, WorldModel, load_model};
+/// What binds the picture; it may change from frame to frame, without a cut.
+pub use reverie_runtime::request::DreamMode as NeuralMode;
 use reverie_runtime::style::StyleWeights;
 
 use crate::guard::{GuardNotes, GuardSettings};
@@ -28,7 +30,8 @@ const OVERSCAN: f32 = 1.15;
 pub struct NeuralCamera {
     /// Who paints.
     pub model: NeuralModel,
-    /// What binds the picture.
+    /// What binds the picture: the shadow, or past pictures and the player's action alone. A model that cannot dream
+    /// ignores it and says so in the log. Takes effect with the next request, in both directions without a cut.
     pub mode: NeuralMode,
     /// Weather and time of day.
     pub style: StyleWeights,
@@ -148,14 +151,6 @@ fn found(path: &Path) -> PathBuf {
         .into_iter()
         .find(|candidate| candidate.exists())
         .unwrap_or_else(|| path.to_owned())
-}
-
-/// What binds the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NeuralMode {
-    /// The shadow says what is where; the model says how it looks.
-    #[default]
-    Anchored,
 }
 
 /// How small pictures fill the screen. All but the default are there to compare with it.

@@ -10,7 +10,7 @@ use reverie_runtime::correct::{GuardNote, GuardOrders};
 use reverie_runtime::dream::{DreamConfig, DreamHandle, DreamState, DreamStatus};
 use reverie_runtime::frame::NeuralFrame;
 use reverie_runtime::model::LoadOptions;
-use reverie_runtime::request::DreamRequest;
+use reverie_runtime::request::{DreamMode, DreamRequest};
 use reverie_runtime::{profile_scope, profile_wait};
 
 use crate::action::{ActionTally, PlayerAction};
@@ -71,6 +71,7 @@ struct Reported {
     fallback: bool,
     dreaming: bool,
     failure: Option<String>,
+    cannot_dream: bool,
 }
 
 impl Dream {
@@ -179,7 +180,7 @@ impl Dream {
     }
 
     /// Says once what a player or developer should know.
-    fn report(&mut self) {
+    fn report(&mut self, mode: DreamMode) {
         match &self.status.state {
             DreamState::Fallback { why } if !self.reported.fallback => {
                 warn!("neural camera shows shadow paint: {why}");
@@ -190,6 +191,14 @@ impl Dream {
                 self.reported.dreaming = true;
             }
             _ => {}
+        }
+        let dreams = self.status.can_dream || self.status.state != DreamState::Dreaming;
+        if mode == DreamMode::Dream && !dreams && !self.reported.cannot_dream {
+            warn!(
+                "model {} cannot dream without the shadow: its pictures stay anchored; load a model that can",
+                self.status.model
+            );
+            self.reported.cannot_dream = true;
         }
         if self.status.last_failure != self.reported.failure {
             self.reported.failure.clone_from(&self.status.last_failure);
@@ -259,7 +268,7 @@ pub(crate) fn exchange(
     for (entity, mut camera, mut dream, mut picture, latch, view) in &mut cameras {
         let dream = &mut *dream;
         dream.status = dream.handle.status();
-        dream.report();
+        dream.report(camera.mode);
         dream.take(&mut picture);
         if !camera.enabled || !view.is_active {
             continue;
@@ -297,6 +306,7 @@ pub(crate) fn exchange(
             action: dream.waiting.action(),
             style: camera.style.normalized(),
             condition_strength: camera.condition_strength,
+            mode: camera.mode,
             reset: camera.reset,
             input_at: asked.input,
             requested_at: asked.sent,
@@ -352,7 +362,9 @@ fn look_ahead(
         anticipation.note_age(frame.input_at.elapsed().as_secs_f32());
     }
     let warps = matches!(camera.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample);
-    if camera.anticipate && warps && camera.pace == NeuralPace::Free {
+    // A dream is shown as it is, so it is not asked for ahead of its time.
+    let dreams = picture.frame.as_ref().is_some_and(|frame| frame.mode == DreamMode::Dream);
+    if camera.anticipate && warps && !dreams && camera.pace == NeuralPace::Free {
         *rotation = anticipation.rotation().unwrap_or(*rotation);
     }
 }

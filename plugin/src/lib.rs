@@ -29,7 +29,7 @@
 //! | [`guard`] | pictures that the physics denies: settings, verdicts, outlines |
 //! | [`view`], `gbuffer` | the picture in place of the 3D passes: late latch, shadow at display size, warp, upsample |
 //! | [`level`] | levels from files and sketches, and the least change between them |
-//! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4; the HUD on F3; all that is measured |
+//! | [`toggle`], [`overlay`], [`diagnostics`] | F2, F4, F5; the HUD on F3; all that is measured |
 //! | [`latency`] | from input to present, stage by stage; deadlines |
 //! | [`pacing`] | pipelining, presents, frame rate, and what the dream thread may take |
 //! | [`recorder`] | episodes for training, from any Bevy game |

@@ -8,7 +8,7 @@
 //! use bevy_reverie::prelude::*;
 //!
 //! fn quick_save(keys: Res<ButtonInput<KeyCode>>, mut saves: MessageWriter<SaveMemory>) {
-//!     if keys.just_pressed(KeyCode::F5) {
+//!     if keys.just_pressed(KeyCode::F9) {
 //!         saves.write(SaveMemory { path: "saves/garden.memory".into() });
 //!     }
 //! }

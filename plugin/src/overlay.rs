@@ -11,7 +11,7 @@ use bevy::time::common_conditions::on_timer;
 use reverie_runtime::dream::DreamState;
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
-use crate::camera::NeuralCamera;
+use crate::camera::{NeuralCamera, NeuralMode};
 use crate::diagnostics::{DISPLAY_FPS, MEMORY_READ_MS, MEMORY_WRITE_MS, MODEL_FPS};
 use crate::dream::Dream;
 use crate::guard::{self, GuardMode};
@@ -129,7 +129,10 @@ fn describe(
         },
     };
     let shown = if camera.enabled { "neural" } else { "ordinary" };
-    let mut text = format!("{model} | {state}\npicture {shown} (F2), side by side F4\n");
+    let cannot = camera.mode == NeuralMode::Dream && !dream.is_some_and(|d| d.status().can_dream);
+    let mode = if cannot { "anchored, the model cannot dream" } else { camera.mode.name() };
+    let mut text =
+        format!("{model} | {state}\npicture {shown} (F2), side by side F4, {mode} (F5)\n");
     // Writing into a String cannot fail.
     let _ = writeln!(text, "model {} fps, display {} fps", value(&MODEL_FPS), value(&DISPLAY_FPS));
     let _ = writeln!(

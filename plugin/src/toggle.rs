@@ -1,4 +1,4 @@
-//! Keys that compare: F2 ordinary or neural, F4 both side by side.
+//! Keys that compare: F2 ordinary or neural, F4 both side by side, F5 anchored or dreamed.
 
 use bevy::camera::Viewport;
 use bevy::prelude::*;
@@ -15,6 +15,8 @@ pub struct NeuralKeys {
     pub hud: Option<KeyCode>,
     /// Ordinary and neural picture side by side.
     pub side_by_side: Option<KeyCode>,
+    /// Anchored in the shadow, or dreamed without it.
+    pub mode: Option<KeyCode>,
     /// What the memory knows, see [`MemoryOverlay`](crate::memory::MemoryOverlay).
     pub memory: Option<KeyCode>,
     /// What the guard finds, see [`GuardOverlay`](crate::guard::GuardOverlay).
@@ -27,6 +29,7 @@ impl Default for NeuralKeys {
             toggle: Some(KeyCode::F2),
             hud: Some(KeyCode::F3),
             side_by_side: Some(KeyCode::F4),
+            mode: Some(KeyCode::F5),
             memory: Some(KeyCode::F6),
             guard: Some(KeyCode::F7),
         }
@@ -54,6 +57,11 @@ pub(crate) fn read_keys(
     if pressed(&keys, bindings.toggle) {
         for mut camera in &mut cameras {
             camera.enabled = !camera.enabled;
+        }
+    }
+    if pressed(&keys, bindings.mode) {
+        for mut camera in &mut cameras {
+            camera.mode = camera.mode.toggled();
         }
     }
     if pressed(&keys, bindings.side_by_side) {

@@ -7,7 +7,7 @@ use glam::Vec3;
 use reverie_guard::{ShadowSnapshot, check_request};
 use reverie_kernels::present::{Detail, FrameGuide, Light, clean};
 
-use crate::request::FrameSource;
+use crate::request::{DreamMode, FrameSource};
 use crate::style::{PaintLight, StyleWeights};
 use crate::tones::FrameTones;
 use crate::view::ShadowView;
@@ -118,6 +118,8 @@ pub struct NeuralFrame {
     pub detail: Option<Arc<Detail>>,
     /// Who painted it.
     pub source: FrameSource,
+    /// What bound it. A dreamed picture has its own idea of the scene: it does not show `shadow`, so nothing is warped by it.
+    pub mode: DreamMode,
     /// Where the time went.
     pub times: StageTimes,
     /// When the player's input behind it was sampled.

@@ -17,6 +17,35 @@ pub const ACTION_AXES: [&str; 8] =
 /// last model frame for looks, 0 or 1 for the rest.
 pub type Action = [f32; ACTION_AXES.len()];
 
+/// What binds a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DreamMode {
+    /// The shadow says what is where; the model says how it looks.
+    #[default]
+    Anchored,
+    /// Past pictures and the player's action say everything. A model that cannot dream stays anchored.
+    Dream,
+}
+
+impl DreamMode {
+    /// As in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Dream => "dream",
+        }
+    }
+
+    /// The other one.
+    pub fn toggled(self) -> Self {
+        match self {
+            Self::Anchored => Self::Dream,
+            Self::Dream => Self::Anchored,
+        }
+    }
+}
+
 /// One picture wanted: the newest state of the game.
 #[derive(Debug, Clone)]
 pub struct DreamRequest {
@@ -30,6 +59,8 @@ pub struct DreamRequest {
     pub style: StyleWeights,
     /// How strictly the condition binds, 0 to 1; the guard raises it.
     pub condition_strength: f32,
+    /// Whether the shadow binds the picture at all.
+    pub mode: DreamMode,
     /// Forget all past frames first: a camera cut or a teleport.
     pub reset: bool,
     /// When the newest input that the state shows was sampled; start of the latency chain.

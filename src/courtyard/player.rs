@@ -1,11 +1,11 @@
 //! The player: a capsule that walks, jumps and shoves, and the eyes that the camera sits in.
 
-use std::f32::consts::FRAC_PI_2;
-
 use bevy::prelude::*;
 use bevy_rapier3d::prelude::*;
 use bevy_reverie::action::PlayerAction;
 use bevy_reverie::shadow::NeuralProxy;
+use reverie_runtime::commanded::MAX_PITCH_RAD;
+pub use reverie_runtime::commanded::WALK_M_S;
 
 use super::TICK_S;
 
@@ -15,13 +15,10 @@ pub const RADIUS_M: f32 = 0.3;
 pub const HEIGHT_M: f32 = 1.7;
 /// From the soles to the eyes, metres.
 pub const EYE_M: f32 = 1.6;
-/// Walking, m/s.
-pub const WALK_M_S: f32 = 3.5;
 const JUMP_M_S: f32 = 4.2;
 const GRAVITY_M_S2: f32 = 9.81;
 /// Speed gained per second on the ground, m/s².
 const PUSH_OFF_M_S2: f32 = 28.0;
-const MAX_PITCH_RAD: f32 = 0.94 * FRAC_PI_2;
 
 /// The player's body.
 #[derive(Component, Debug, Clone, Copy, PartialEq)]

@@ -8,7 +8,7 @@ use glam::{Quat, Vec3};
 use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use reverie_runtime::files::write_png;
 use reverie_runtime::model::{ShadowPaint, WorldModel};
-use reverie_runtime::request::DreamRequest;
+use reverie_runtime::request::{DreamMode, DreamRequest};
 use reverie_runtime::style::{STYLE_NAMES, StyleWeights};
 
 const WIDTH: u32 = 128;
@@ -58,6 +58,7 @@ fn painted(style: &str) -> image::RgbImage {
         action: Default::default(),
         style: StyleWeights::pure(style).unwrap(),
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: false,
         input_at: Instant::now(),
         requested_at: Instant::now(),

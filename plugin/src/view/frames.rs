@@ -12,7 +12,7 @@ use bevy::render::renderer::{RenderDevice, RenderQueue};
 use reverie_guard::ShadowSnapshot;
 use reverie_kernels::present::{FRAMES, drop_index};
 use reverie_runtime::frame::FrameShadow;
-use reverie_runtime::request::FrameSource;
+use reverie_runtime::request::{DreamMode, FrameSource};
 use reverie_runtime::tones::Tones;
 
 use super::extract::ViewPicture;
@@ -23,6 +23,7 @@ pub(super) struct Kept {
     pub snapshot: Arc<ShadowSnapshot>,
     slot: usize,
     source: FrameSource,
+    pub mode: DreamMode,
 }
 
 /// The newest frame, the one before it, and one from a little earlier.
@@ -86,8 +87,8 @@ impl Frames {
             self.changed = true;
             self.kept.clear();
         }
-        // Another painter's frame is another picture.
-        self.kept.retain(|kept| kept.source == frame.source);
+        // Another painter's frame is another picture, and so is a dream of the same model.
+        self.kept.retain(|kept| (kept.source, kept.mode) == (frame.source, frame.mode));
         self.drop_one(frame.snapshot.time_s);
         let free = (0..FRAMES).find(|slot| self.kept.iter().all(|kept| kept.slot != *slot));
         let slot = free.unwrap_or(0);
@@ -96,7 +97,10 @@ impl Frames {
         let texels: Vec<u8> =
             shadow.guide.texels.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
         self.guides.write(queue, slot, size, &texels);
-        self.tones.learn(&shadow.tones);
+        // A dream's colours are not those of the bodies that the shadow has there.
+        if frame.mode == DreamMode::Anchored {
+            self.tones.learn(&shadow.tones);
+        }
         if self.tones.len() > 2 * frame.snapshot.bodies.len() + 64 {
             self.tones.retain(|id| frame.snapshot.bodies.iter().any(|body| body.id == id));
         }
@@ -107,6 +111,7 @@ impl Frames {
                 snapshot: frame.snapshot.clone(),
                 slot,
                 source: frame.source,
+                mode: frame.mode,
             },
         );
     }

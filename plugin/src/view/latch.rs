@@ -16,6 +16,7 @@ use crossbeam::queue::ArrayQueue;
 use reverie_guard::{CameraPose, ShadowSnapshot};
 use reverie_kernels::present::{Fill, Light, ViewWords};
 use reverie_runtime::frame::present_light;
+use reverie_runtime::request::DreamMode;
 use reverie_runtime::style::StyleWeights;
 
 use super::carries;
@@ -132,7 +133,9 @@ pub(super) fn latch(
         }
         None => (latched.camera, &latched.snapshot),
     };
-    if matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample) {
+    let fill = fill(picture.filter, kept.first().map(|newest| newest.mode));
+    let warps = matches!(picture.filter, NeuralFilter::Warp | NeuralFilter::WarpAndUpsample);
+    if warps && !matches!(fill, Fill::Nearest | Fill::Bilinear) {
         marks.warped_into(latched.at, latched.input_at);
     }
     gpu.table.fill(snapshot, &gpu.frames.tones, &mut gpu.meshes);
@@ -152,7 +155,7 @@ pub(super) fn latch(
         light: light(latched, gpu.frames.tones.of_sky()),
     }
     .words();
-    gpu.fill = fill(picture.filter, kept.is_empty());
+    gpu.fill = fill;
     let mut stale = gpu.view.write(&device, &queue, words.into_iter());
     stale |= gpu.bodies.write(&device, &queue, gpu.table.words.iter().copied());
     stale |= gpu.carries.write(&device, &queue, carries);
@@ -167,14 +170,15 @@ pub(super) fn latch(
     gpu.bind(&device, &cache, &gbuffer, &present);
 }
 
-/// Without a frame all is paint, which a warp of nothing is.
-fn fill(filter: NeuralFilter, no_frame: bool) -> Fill {
-    match filter {
-        NeuralFilter::Nearest | NeuralFilter::Bilinear if no_frame => Fill::Warp,
-        NeuralFilter::Nearest => Fill::Nearest,
-        NeuralFilter::Bilinear => Fill::Bilinear,
-        NeuralFilter::Warp => Fill::Warp,
-        NeuralFilter::Upsample | NeuralFilter::WarpAndUpsample => Fill::Guided,
+/// Without a frame all is paint, which a warp of nothing is. A dreamed frame does not show the shadow, so it is shown as
+/// it is.
+fn fill(filter: NeuralFilter, newest: Option<DreamMode>) -> Fill {
+    match (filter, newest) {
+        (NeuralFilter::Nearest | NeuralFilter::Bilinear, None) => Fill::Warp,
+        (NeuralFilter::Nearest, Some(_)) => Fill::Nearest,
+        (NeuralFilter::Bilinear, _) | (_, Some(DreamMode::Dream)) => Fill::Bilinear,
+        (NeuralFilter::Warp, _) => Fill::Warp,
+        (NeuralFilter::Upsample | NeuralFilter::WarpAndUpsample, _) => Fill::Guided,
     }
 }
 

@@ -56,6 +56,10 @@ impl<M: WorldModel + Drafts> WorldModel for Saboteur<M> {
         self.model.reset();
     }
 
+    fn can_dream(&self) -> bool {
+        self.model.can_dream()
+    }
+
     fn drafts(&mut self) -> Option<&mut dyn Drafts> {
         Some(self)
     }

@@ -15,7 +15,7 @@ use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::material::MATERIAL_NAMES;
 use crate::model::{ModelError, WorldModel};
 use crate::paint::to_rgba8;
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
@@ -78,6 +78,7 @@ impl Painter {
             shadow,
             detail: None,
             source,
+            mode: DreamMode::Anchored,
             times: StageTimes::default(),
             input_at: request.input_at,
             finished_at: Instant::now(),
@@ -219,6 +220,7 @@ fn request(id: u64) -> DreamRequest {
         action: Default::default(),
         style: StyleWeights::NOON,
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: false,
         input_at: Instant::now(),
         requested_at: Instant::now(),

@@ -15,7 +15,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use crate::correct::{Corrector, GuardMode, GuardNote, GuardOrders, GuardStats};
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, ShadowPaint, WorldModel};
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::{
     profile_frame, profile_image, profile_message, profile_plot, profile_scope, profile_thread,
     profile_wait,
@@ -76,6 +76,8 @@ pub struct DreamStatus {
     pub model: String,
     /// What is going on.
     pub state: DreamState,
+    /// The model that answers can dream without the shadow.
+    pub can_dream: bool,
     /// Pictures by the model.
     pub frames: u64,
     /// Pictures by shadow paint.
@@ -252,10 +254,12 @@ impl Worker {
     ) -> Result<NeuralFrame, ModelError> {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Dreamer { model, corrector } = dreamer;
-        let watched = corrector.as_mut().filter(|_| orders.mode != GuardMode::Off);
-        let Some(corrector) = watched else {
+        // A dream owes the shadow nothing.
+        let dreams = request.mode == DreamMode::Dream && model.can_dream();
+        let guarded = orders.mode != GuardMode::Off && !dreams;
+        let Some(corrector) = corrector.as_mut().filter(|_| guarded) else {
             let frame = model.append_frame(request)?;
-            if orders.mode != GuardMode::Off && frame.source == FrameSource::Model {
+            if guarded && frame.source == FrameSource::Model {
                 self.note(|s| s.guard.fault = Some(NO_EYE.to_owned()));
             }
             return Ok(frame);
@@ -289,9 +293,10 @@ impl Worker {
                 let stats =
                     self.status.lock().unwrap_or_else(PoisonError::into_inner).guard.clone();
                 let corrector = model.take_eye().map(|eye| Corrector::new(eye, stats));
-                let name = model.name().to_owned();
+                let (name, can_dream) = (model.name().to_owned(), model.can_dream());
                 self.note(|s| {
                     s.model = name;
+                    s.can_dream = can_dream;
                     s.state = DreamState::Dreaming;
                 });
                 Some(Dreamer { model, corrector })
@@ -327,6 +332,7 @@ impl Worker {
         profile_message!("fallback: shadow paint, {why}");
         self.note(|s| {
             s.model = "shadow paint".to_owned();
+            s.can_dream = false;
             s.last_failure = Some(why.clone());
             s.state = DreamState::Fallback { why };
         });

@@ -8,7 +8,7 @@ use reverie_guard::{CameraPose, Pose, ShadowSnapshot};
 
 use super::*;
 use crate::model::ShadowPaint;
-use crate::request::FrameSource;
+use crate::request::{DreamMode, FrameSource};
 use crate::style::StyleWeights;
 
 fn request(id: u64) -> DreamRequest {
@@ -26,6 +26,7 @@ fn request(id: u64) -> DreamRequest {
         action: Default::default(),
         style: StyleWeights::NOON,
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: false,
         input_at: Instant::now(),
         requested_at: Instant::now(),

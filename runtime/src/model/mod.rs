@@ -18,9 +18,13 @@ mod drafts;
 mod shadow_paint;
 
 #[cfg(feature = "tch")]
+pub mod measured;
+#[cfg(feature = "tch")]
 pub mod reverie;
 
 pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft};
+#[cfg(feature = "tch")]
+pub use measured::{Measured, load_measured};
 pub use shadow_paint::ShadowPaint;
 pub(crate) use shadow_paint::ms;
 
@@ -40,6 +44,12 @@ pub trait WorldModel {
 
     /// Forgets all past frames. What is remembered of surfaces stays.
     fn reset(&mut self);
+
+    /// Answers requests in [`DreamMode::Dream`](crate::request::DreamMode) without their shadow. A model that cannot stays
+    /// anchored, and its frames say so.
+    fn can_dream(&self) -> bool {
+        false
+    }
 
     /// The model's drafts, if it lets the guard judge a picture before it goes into the past. Of a model without them
     /// only what is shown can be corrected.

@@ -9,7 +9,7 @@ use super::{ModelError, WorldModel};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::paint::to_rgba8;
 use crate::profile_scope;
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::view::ShadowView;
 
 /// Paints the condition maps; fallback picture, test double and baseline.
@@ -67,6 +67,7 @@ impl WorldModel for ShadowPaint {
             shadow: Some(Arc::new(shadow)),
             detail: None,
             source: FrameSource::ShadowPaint,
+            mode: DreamMode::Anchored,
             times: StageTimes {
                 wait_ms: ms(started.saturating_duration_since(request.requested_at)),
                 guard_ms: ms(checked - started),

@@ -17,7 +17,7 @@ use crate::card::ModelCard;
 use crate::data::Episode;
 use crate::model::reverie::ReverieModel;
 use crate::model::{LoadOptions, ModelError, WorldModel};
-use crate::request::DreamRequest;
+use crate::request::{DreamMode, DreamRequest};
 
 /// Pictures waiting for the trainer.
 const QUEUE: usize = 32;
@@ -39,6 +39,7 @@ pub fn request(episode: &Episode, frame: usize, snapshot: ShadowSnapshot) -> Dre
         action: episode.action(frame),
         style: episode.style(frame),
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: false,
         input_at: Instant::now(),
         requested_at: Instant::now(),

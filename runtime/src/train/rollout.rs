@@ -19,7 +19,7 @@ use crate::card::ModelCard;
 use crate::data::Episode;
 use crate::model::reverie::ReverieModel;
 use crate::model::{LoadOptions, ModelError, WorldModel};
-use crate::request::DreamRequest;
+use crate::request::{DreamMode, DreamRequest};
 
 /// Samples waiting for the trainer.
 const QUEUE: usize = 32;
@@ -155,6 +155,7 @@ fn play(
             action: episode.action(frame),
             style: episode.style(frame),
             condition_strength: 1.0,
+            mode: DreamMode::Anchored,
             reset: false,
             input_at: Instant::now(),
             requested_at: Instant::now(),

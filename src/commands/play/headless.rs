@@ -113,6 +113,7 @@ pub fn play(
         ("physics_ticks", json!(hash.ticks)),
         ("model", json!(status.model)),
         ("last_failure", json!(status.last_failure)),
+        ("mode", json!(args.mode.mode().name())),
         ("seed", json!(args.seed)),
         ("style", style_name(style)),
         ("world", json!(args.world)),

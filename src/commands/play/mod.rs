@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use bevy::window::WindowResolution;
 use bevy_reverie::ReveriePlugins;
 use bevy_reverie::action::{ActionScript, ActionSource};
-use bevy_reverie::camera::{NeuralCamera, NeuralModel, NeuralPace};
+use bevy_reverie::camera::{NeuralCamera, NeuralMode, NeuralModel, NeuralPace};
 use bevy_reverie::guard::{GuardMode, GuardSettings};
 use bevy_reverie::memory::NeuralMemory;
 use bevy_reverie::pacing::{Pacing, PacingSettings};
@@ -87,12 +87,33 @@ pub struct PlayArgs {
     /// How far the model stands back behind the game when cores are short, 0 to 19; the pacing's own number if not given.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=19))]
     dream_nice: Option<u8>,
+    /// What binds the model's pictures: the shadow of the physics, or the past and your actions alone; F5 switches.
+    #[arg(long, value_enum, default_value_t = ModeChoice::Anchored)]
+    mode: ModeChoice,
     /// What the physics guard does about pictures that the physics denies.
     #[arg(long, value_enum, default_value_t = GuardChoice::Off)]
     guard: GuardChoice,
     /// Writes the summary here as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// What binds the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ModeChoice {
+    /// The shadow says what is where.
+    Anchored,
+    /// Past pictures and actions alone; a model that cannot dream stays anchored.
+    Dream,
+}
+
+impl ModeChoice {
+    fn mode(self) -> NeuralMode {
+        match self {
+            Self::Anchored => NeuralMode::Anchored,
+            Self::Dream => NeuralMode::Dream,
+        }
+    }
 }
 
 /// Modes of the guard.
@@ -216,6 +237,7 @@ impl PlayArgs {
         };
         NeuralCamera {
             model,
+            mode: self.mode.mode(),
             style,
             enabled: !self.conventional,
             prompt: self.prompt.clone(),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bevy_reverie::runtime::frame::NeuralFrame;
 use bevy_reverie::runtime::quantiles::Quantiles;
-use bevy_reverie::runtime::request::FrameSource;
+use bevy_reverie::runtime::request::{DreamMode, FrameSource};
 use serde_json::{Value, json};
 
 /// Everything `summary.json` says.
@@ -15,6 +15,8 @@ pub struct Stats {
     stages: BTreeMap<&'static str, Quantiles>,
     /// Neural pictures taken.
     pub neural_frames: u64,
+    /// Of those, pictures that were dreamed without the shadow.
+    pub dreamed_frames: u64,
     /// Display frames that showed shadow paint.
     pub fallback_frames: u64,
     /// Display frames.
@@ -46,6 +48,7 @@ impl Stats {
         if serial != self.last_serial {
             self.last_serial = serial;
             self.neural_frames += u64::from(frame.source == FrameSource::Model);
+            self.dreamed_frames += u64::from(frame.mode == DreamMode::Dream);
             for (name, ms) in frame.times.stages() {
                 add(name, f64::from(ms));
             }
@@ -61,6 +64,7 @@ impl Stats {
         let mut summary = json!({
             "frames": self.display_frames,
             "model_frames": self.neural_frames,
+            "dreamed_frames": self.dreamed_frames,
             "fallback_frames": self.fallback_frames,
             "seconds": seconds,
             "model_fps": self.neural_frames as f64 / seconds,

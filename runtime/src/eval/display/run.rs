@@ -20,12 +20,13 @@ use crate::data::{Episode, list_episodes};
 use crate::eval::figures::to_image;
 use crate::eval::metrics::Picture;
 use crate::eval::options::EvalError;
+use crate::eval::options::require_kind;
 use crate::eval::strip::{Strip, StripRow};
 use crate::frame::FrameShadow;
 use crate::model::reverie::ReverieModel;
 use crate::model::{LoadOptions, WorldModel};
 use crate::paint::to_rgba8;
-use crate::request::DreamRequest;
+use crate::request::{DreamMode, DreamRequest};
 use crate::scene::ShadowScene;
 use crate::tones::Tones;
 use crate::view::ShadowView;
@@ -72,6 +73,7 @@ pub fn evaluate_display(
 ) -> Result<DisplayReport, EvalError> {
     check(options)?;
     let card = ModelCard::load(card_path)?;
+    require_kind("`reverie eval --display`", card_path, &card)?;
     let size = (card.architecture.width as usize, card.architecture.height as usize);
     let mut paths = list_episodes(data)?;
     paths.truncate(options.episodes.unwrap_or(usize::MAX));
@@ -226,6 +228,7 @@ impl Run<'_> {
                 action: clip.action(frame),
                 style: clip.style(frame),
                 condition_strength: 1.0,
+                mode: DreamMode::Anchored,
                 reset: false,
                 input_at: Instant::now(),
                 requested_at: Instant::now(),

@@ -25,7 +25,7 @@ use crate::eval::strip::{Strip, StripRow};
 use crate::memory::{DEFAULT_BYTES, SharedMemory, SurfaceMemory};
 use crate::model::WorldModel;
 use crate::model::reverie::ReverieModel;
-use crate::request::DreamRequest;
+use crate::request::{DreamMode, DreamRequest};
 use crate::view::ShadowView;
 
 /// Frames of the prompt that are seen again after each absence, backwards from the last one.
@@ -515,6 +515,7 @@ pub(super) fn request(clip: &Clip, index: usize, snapshot: ShadowSnapshot) -> Dr
         action: Default::default(),
         style: clip.style(0),
         condition_strength: 1.0,
+        mode: DreamMode::Anchored,
         reset: false,
         input_at: Instant::now(),
         requested_at: Instant::now(),

@@ -11,7 +11,7 @@ use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::profile_scope;
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::view::ShadowView;
 
 /// What goes into the past.
@@ -96,6 +96,7 @@ impl ReverieModel {
             shadow,
             detail: self.newest_detail(),
             source,
+            mode: DreamMode::Anchored,
             times: StageTimes {
                 decode_ms: ms(decoded - started),
                 commit_ms: ms(finished_at - decoded),

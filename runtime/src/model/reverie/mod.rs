@@ -33,6 +33,7 @@ mod draft;
 pub mod files;
 pub mod layers;
 pub mod look;
+mod measured;
 pub mod unet;
 
 use draft::Past;
