@@ -9,6 +9,7 @@
 //! | [`memory`] | what surfaces look like, kept beyond the last frames, and saved |
 //! | [`scene`], [`view`], [`paint`], [`references`], [`condition`] | what a model is told: maps, past frames, numbers |
 //! | [`tones`] | the model's own colours, for paint on the display |
+//! | [`commanded`] | where the player's commands alone would take the camera |
 //! | `sampler` | from noise to a picture |
 //! | [`card`], [`weights`], [`files`] | model files, checked before use |
 //! | `observer` | the guard's eye: from a picture's colours to material and depth |

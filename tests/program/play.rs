@@ -38,7 +38,9 @@ fn contrast(picture: &image::RgbImage) -> (f64, f64) {
 #[test]
 fn pictures_and_figures_are_written() {
     let out = folder("play").join("out");
-    let summary = play(&out, tiny_model(), &["--seed", "5"]);
+    // The model cannot dream: its pictures stay anchored.
+    let summary = play(&out, tiny_model(), &["--seed", "5", "--mode", "dream"]);
+    assert_eq!((&summary["mode"], &summary["dreamed_frames"]), (&"dream".into(), &0.into()));
     let mut expected: Vec<String> = (0..6).map(|i| format!("frame_{i:05}.png")).collect();
     expected.push("summary.json".to_owned());
     assert_eq!(names(&out), expected);

@@ -10,7 +10,7 @@ use bevy_reverie::action::{ActionScript, ScriptStep};
 use bevy_reverie::prelude::*;
 use reverie_runtime::dream::DreamState;
 
-use crate::fake::{Log, fake};
+use crate::fake::{Log, fake, fake_that};
 
 /// No renderer: 60 Hz physics, two ticks a frame, each frame waits for its picture.
 fn game(script: ActionScript) -> (App, Entity, Log) {
@@ -78,6 +78,35 @@ fn a_cut_resets_once() {
     assert_eq!(resets.iter().filter(|reset| **reset).count(), 1, "{resets:?}");
     assert!(resets[0], "{resets:?}");
     assert!(!app.world().get::<NeuralCamera>(camera).unwrap().reset);
+}
+
+#[test]
+fn a_key_switches_between_shadow_and_dream_without_a_cut() {
+    for can_dream in [true, false] {
+        let (mut app, camera, _) = game(ActionScript::default());
+        let (model, log) = fake_that([1, 2, 3, 255], can_dream);
+        app.world_mut().get_mut::<NeuralCamera>(camera).unwrap().model = model;
+        app.init_resource::<ButtonInput<KeyCode>>();
+        app.update();
+        for wanted in [NeuralMode::Dream, NeuralMode::Anchored] {
+            app.world_mut().resource_mut::<ButtonInput<KeyCode>>().press(KeyCode::F5);
+            app.update();
+            let mut keys = app.world_mut().resource_mut::<ButtonInput<KeyCode>>();
+            keys.release(KeyCode::F5);
+            keys.clear();
+            for _ in 0..5 {
+                app.update();
+            }
+            let asked = log.lock().unwrap().last().cloned().unwrap();
+            assert_eq!((asked.mode, asked.reset), (wanted, false));
+            let picture = app.world().get::<NeuralPicture>(camera).unwrap();
+            let made = picture.frame.as_ref().unwrap().mode;
+            assert_eq!(made, if can_dream { wanted } else { NeuralMode::Anchored });
+            assert_eq!(picture.epoch, 0, "no cut");
+        }
+        let status = app.world().get::<Dream>(camera).unwrap().status();
+        assert_eq!(status.can_dream, can_dream);
+    }
 }
 
 #[test]

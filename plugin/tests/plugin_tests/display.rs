@@ -65,7 +65,7 @@ impl WorldModel for Gated {
             shadow: None,
             detail: Some(self.1.clone()),
             source: FrameSource::Model,
-            mode: DreamMode::Anchored,
+            mode: request.mode,
             times: StageTimes::default(),
             input_at: request.input_at,
             finished_at: Instant::now(),
@@ -73,6 +73,10 @@ impl WorldModel for Gated {
     }
 
     fn reset(&mut self) {}
+
+    fn can_dream(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Resource, Default)]
@@ -125,6 +129,20 @@ impl Stage {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         panic!("no frame was dreamed");
+    }
+
+    /// Asks for another mode, and lets the model dream until a frame was made in it.
+    fn dream_in(&mut self, mode: NeuralMode) {
+        self.app.world_mut().get_mut::<NeuralCamera>(self.camera).unwrap().mode = mode;
+        self.app.update();
+        // One request of the old mode was taken already, another may wait.
+        for _ in 0..3 {
+            self.dream();
+            if self.picture().frame.is_some_and(|frame| frame.mode == mode) {
+                return;
+            }
+        }
+        panic!("no frame was made in {mode:?}");
     }
 
     fn picture(&self) -> NeuralPicture {
@@ -348,6 +366,25 @@ fn a_turn_is_in_the_next_picture() {
     let figures = presented.figures(None);
     assert!(presented.pose.is_some_and(|pose| pose.warped) && presented.marks.source.is_some());
     assert!(figures.pose_age <= figures.source_age, "{figures:?}");
+}
+
+#[test]
+fn a_dream_is_shown_as_it_is_and_no_way_takes_a_cut() {
+    let mut stage = Stage::new();
+    let epoch = stage.picture().epoch;
+    stage.dream_in(NeuralMode::Dream);
+    let camera = stage.camera;
+    *stage.app.world_mut().get_mut::<Transform>(camera).unwrap() = eye(0.4, 0.15);
+    let shown = stage.shot();
+    let snapshot = stage.snapshot();
+    // The camera has turned since, but what a dream shows is not where the shadow has it.
+    assert_same("dream", &shown, &stage.expected(&snapshot, Fill::Bilinear));
+    assert!(!stage.last_presented().pose.is_some_and(|pose| pose.warped));
+    stage.dream_in(NeuralMode::Anchored);
+    let shown = stage.shot();
+    let snapshot = stage.snapshot();
+    assert_same("anchored again", &shown, &stage.expected(&snapshot, Fill::Guided));
+    assert_eq!(stage.picture().epoch, epoch);
 }
 
 /// What the main world puts into the cell while the frame is being prepared is what is drawn.

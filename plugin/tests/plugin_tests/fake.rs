@@ -16,6 +16,8 @@ pub struct Fake {
     pub rgba: [u8; 4],
     pub size: (u32, u32),
     pub log: Log,
+    /// Obeys the mode that is asked for.
+    pub can_dream: bool,
 }
 
 impl WorldModel for Fake {
@@ -39,7 +41,7 @@ impl WorldModel for Fake {
             shadow: None,
             detail: None,
             source: FrameSource::Model,
-            mode: DreamMode::Anchored,
+            mode: if self.can_dream { request.mode } else { DreamMode::Anchored },
             times: StageTimes::default(),
             input_at: request.input_at,
             finished_at: Instant::now(),
@@ -47,14 +49,23 @@ impl WorldModel for Fake {
     }
 
     fn reset(&mut self) {}
+
+    fn can_dream(&self) -> bool {
+        self.can_dream
+    }
 }
 
 /// A fake of one colour, 16×9, and its log.
 pub fn fake(rgba: [u8; 4]) -> (NeuralModel, Log) {
+    fake_that(rgba, true)
+}
+
+/// The same, one that dreams or one that cannot.
+pub fn fake_that(rgba: [u8; 4], can_dream: bool) -> (NeuralModel, Log) {
     let log = Log::default();
     let kept = log.clone();
     let build = move || -> Result<Box<dyn WorldModel>, ModelError> {
-        Ok(Box::new(Fake { rgba, size: (16, 9), log: kept.clone() }))
+        Ok(Box::new(Fake { rgba, size: (16, 9), log: kept.clone(), can_dream }))
     };
     (NeuralModel::Custom(Arc::new(build)), log)
 }

@@ -83,7 +83,8 @@ fn game(guard: GuardSettings) -> (App, Entity) {
         .insert_resource(TimeUpdateStrategy::FixedTimesteps(2))
         .add_plugins(ReveriePlugins);
     let build = || -> Result<Box<dyn WorldModel>, ModelError> {
-        let fake = Fake { rgba: [90, 90, 90, 255], size: (64, 36), log: Log::default() };
+        let fake =
+            Fake { rgba: [90, 90, 90, 255], size: (64, 36), log: Log::default(), can_dream: false };
         let eye = Eye { observer: Box::new(Blind(0)), thresholds: Thresholds::default() };
         Ok(Box::new(Watched(fake, Some(eye))))
     };

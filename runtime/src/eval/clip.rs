@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use reverie_guard::ShadowSnapshot;
-use reverie_kernels::raster::{SKY, ShadowMaps};
+use reverie_guard::{CameraPose, ShadowSnapshot};
+use reverie_kernels::raster::{SKY, ShadowMaps, raster};
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
+use super::fill::spread_known;
 use super::metrics::Picture;
 use super::rows::PROMPT_FRAMES;
 use super::score::Truth;
+use crate::commanded::commanded;
 use crate::data::{DataError, Episode};
 use crate::request::{Action, DreamMode, DreamRequest};
+use crate::scene::ShadowScene;
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
@@ -78,6 +81,10 @@ pub struct Prompt {
     /// Every second true frame, the last one last.
     pasts: Vec<PastFrame>,
     view: ShadowView,
+    /// The bodies of its last frame.
+    scene: ShadowScene,
+    /// By the commands alone: of frame `i` after the prompt at `i`, of the last prompt frame at 0.
+    commanded: Vec<CameraPose>,
 }
 
 impl Clip {
@@ -160,6 +167,24 @@ impl Clip {
         }
     }
 
+    /// What a dream is asked for frame `frame` after the prompt, from 1: the state of the last prompt frame, in which only
+    /// time goes on, and an action. Nothing else tells what came.
+    pub fn dream_request(&self, frame: usize, action: Action) -> DreamRequest {
+        let request = self.request(at(frame));
+        let mut snapshot = self.episode.snapshot(PROMPT_FRAMES - 1);
+        (snapshot.tick, snapshot.time_s) = (request.snapshot.tick, request.snapshot.time_s);
+        DreamRequest { snapshot: Arc::new(snapshot), action, mode: DreamMode::Dream, ..request }
+    }
+
+    /// True depth of episode frame `index` along −Z, metres, infinite in the sky; one a pixel.
+    pub fn depth_m(&self, index: usize) -> Vec<f32> {
+        let snapshot = self.episode.snapshot(index);
+        let mut maps = ShadowMaps::default();
+        let scene = ShadowScene::new(&snapshot, true).scene;
+        raster(&scene, &snapshot.camera, self.width, self.height, &mut maps);
+        maps.depth_m
+    }
+
     /// Draws the prompt.
     pub fn prompt(&self) -> Prompt {
         let (first, style) = (self.episode.snapshot(0), self.episode.style(0));
@@ -175,7 +200,14 @@ impl Clip {
                 self.rgb[index].clone(),
             ));
         }
-        Prompt { pasts, view }
+        let last = self.episode.snapshot(PROMPT_FRAMES - 1);
+        let mut camera = last.camera;
+        let steps = self.actions[PROMPT_FRAMES..].iter().map(|action| {
+            camera = commanded(&camera, action, self.frame_dt_s());
+            camera
+        });
+        let commanded = [last.camera].into_iter().chain(steps).collect();
+        Prompt { pasts, view, scene: ShadowScene::new(&last, true), commanded }
     }
 
     /// See [`Facts::same_surface`], of episode frame `index`.
@@ -217,6 +249,27 @@ impl Clip {
         }
         let facts = Facts { revealed, same_surface: same_surface(maps) };
         Baseline { facts, paint: view.paint.clone(), warp: warped }
+    }
+}
+
+impl Prompt {
+    /// The last prompt frame as it looks from where the commands alone take the camera until frame `frame` after the prompt:
+    /// its bodies stand still, and what it does not know gets the nearest pixel that it knows.
+    pub fn commanded_warp(&self, frame: usize) -> Vec<f32> {
+        let Some(past) = self.pasts.last() else { return Vec::new() };
+        let camera = self.commanded[frame.min(self.commanded.len() - 1)];
+        let mut maps = ShadowMaps::default();
+        raster(&self.scene.scene, &camera, past.width, past.height, &mut maps);
+        let pixels = past.width * past.height;
+        let (mut rgb, mut valid) = (vec![0.0; 3 * pixels], vec![0.0; pixels]);
+        warp(&self.scene.scene, &camera, &maps, past, &mut rgb, &mut valid);
+        let known: Vec<bool> = valid.iter().map(|share| *share > 0.0).collect();
+        if known.contains(&true) {
+            spread_known(past.width, &known, &mut rgb)
+        } else {
+            rgb.clone_from(&past.rgb)
+        }
+        rgb
     }
 }
 

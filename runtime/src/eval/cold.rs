@@ -1,7 +1,5 @@
 //! Cold start: how good is a world that is invented whole, without a true frame before it?
 
-use std::path::Path;
-
 use image::RgbImage;
 
 use super::clip::Clip;
@@ -9,11 +7,10 @@ use super::figures::to_image;
 use super::metrics::{gradient_energy, pair_energy};
 use super::play::shown_rgb;
 use super::report::ColdStart;
+use super::run::Loader;
 use super::score::ratio;
 use super::strip::{Strip, StripRow};
-use crate::card::ModelCard;
-use crate::model::reverie::ReverieModel;
-use crate::model::{LoadOptions, ModelError, WorldModel};
+use crate::model::{LoadOptions, ModelError};
 
 /// Worlds that are started.
 const MOST_WORLDS: usize = 8;
@@ -39,15 +36,14 @@ impl Cold {
     pub(super) fn add(
         &mut self,
         clip: &Clip,
-        card_path: &Path,
-        card: &ModelCard,
+        loader: Loader<'_>,
         load: &LoadOptions,
     ) -> Result<(), ModelError> {
         if self.worlds == MOST_WORLDS {
             return Ok(());
         }
         let load = LoadOptions { seed: load.seed.wrapping_add(self.worlds as u64), ..load.clone() };
-        let mut model = ReverieModel::load(card_path, card.clone(), &load)?;
+        let mut model = loader(&load)?;
         for index in 0..=LATER {
             let rgb = shown_rgb(&model.append_frame(&clip.request(index))?);
             let which = match index {

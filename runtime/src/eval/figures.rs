@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use super::canvas::FigureError;
-use super::clip::Facts;
+use super::clip::{Clip, Facts};
 use super::metrics::{Picture, pair_energy};
 use super::plot::{LinePlot, Series};
-use super::rows::RowKind;
+use super::rows::{PROMPT_FRAMES, RowKind};
 use super::strip::{Strip, StripRow};
 
 /// Frames after the prompt that strips show.
 pub const STRIP_FRAMES: [usize; 7] = [1, 8, 16, 32, 64, 128, 256];
+/// Frames after the prompt that strips of dreams show, as far as the episode goes: 1, 4, 10 s and more.
+const DREAM_FRAMES: [usize; 4] = [10, 40, 100, 256];
 /// Side of a crop, pixels.
 const CROP: usize = 32;
 /// Crops on the page.
@@ -63,6 +65,31 @@ fn columns(shown: &[&Shown], columns: Vec<String>, upscale: u32) -> Strip {
 pub fn strip(frames: &BTreeMap<usize, Shown>) -> Strip {
     let labels = frames.keys().map(|frame| format!("frame {frame}")).collect();
     columns(&frames.values().collect::<Vec<_>>(), labels, 2)
+}
+
+/// The frames of a dream's strip, in an episode with `last` frames after the prompt.
+pub fn dream_frames(last: usize) -> Vec<usize> {
+    let mut frames = DREAM_FRAMES.map(|frame| frame.min(last)).to_vec();
+    frames.dedup();
+    frames
+}
+
+/// Truth above dream above the last prompt frame, which is all that the dream began with; `dreamed` by frame after the prompt.
+pub fn dream_strip(clip: &Clip, dreamed: BTreeMap<usize, RgbImage>) -> Strip {
+    let label =
+        |frame: &usize| format!("frame {frame}, {:.1} s", *frame as f32 * clip.frame_dt_s());
+    let image = |rgb: &[f32]| to_image(clip.width, clip.height, rgb);
+    let row = |label: &str, pictures| StripRow { label: label.to_owned(), pictures };
+    let held = image(&clip.rgb[PROMPT_FRAMES - 1]);
+    Strip {
+        columns: dreamed.keys().map(label).collect(),
+        rows: vec![
+            row("truth", dreamed.keys().map(|frame| image(clip.truth(*frame))).collect()),
+            row("held prompt", vec![held; dreamed.len()]),
+            row("dream", dreamed.into_values().collect()),
+        ],
+        upscale: 2,
+    }
 }
 
 /// A place that the prompt did not show, cut out.

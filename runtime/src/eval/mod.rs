@@ -3,9 +3,10 @@
 //! [`metrics`], [`ssim`](mod@ssim), [`flip`](mod@flip) and [`texture`] compare pictures; [`plot`] and [`strip`] draw
 //! figures; none of them knows a model or an episode. [`rows`] says what is compared, [`clip`] prepares an episode
 //! with its baselines, [`score`] sums up, [`figures`] and [`report`] tell it; `run` does it all for a model, `memory` asks
-//! whether a world stays as it was, `display` for what the player's screen makes of its pictures, `guard` how well wrong
+//! whether a world stays as it was, [`camera`] whether a dream obeys, `display` for what the player's screen makes of its pictures, `guard` how well wrong
 //! pictures are told from right ones.
 
+pub mod camera;
 mod canvas;
 pub mod clip;
 #[cfg(feature = "tch")]
@@ -13,6 +14,7 @@ mod cold;
 #[cfg(feature = "tch")]
 pub mod display;
 pub mod figures;
+mod fill;
 mod filter;
 pub mod flip;
 #[cfg(feature = "tch")]

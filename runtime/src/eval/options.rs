@@ -1,14 +1,15 @@
 //! What to evaluate, and why it may not work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::FigureError;
 use super::rows::{HORIZONS, PROMPT_FRAMES, RowKind};
-use crate::card::CardError;
+use crate::card::{CardError, ModelCard};
 use crate::data::DataError;
 use crate::model::ModelError;
+use crate::model::reverie::files::KIND;
 use crate::sampler::MOST_STEPS;
 
 /// Layouts and episodes from this seed up are for evaluation alone.
@@ -101,6 +102,16 @@ pub enum EvalError {
         /// Width and height, pixels.
         model: (u32, u32),
     },
+    /// A measurement that models of another kind do not offer.
+    #[error("{what} measures models of kind `{KIND}`; {} is of kind `{found}`: measure it with plain `reverie eval`", card.display())]
+    Kind {
+        /// Which measurement.
+        what: &'static str,
+        /// Which card.
+        card: PathBuf,
+        /// Its kind.
+        found: String,
+    },
     /// An option that asks for nothing or for too much.
     #[error("{what} is {value}; {hint}")]
     Option {
@@ -111,6 +122,19 @@ pub enum EvalError {
         /// What is allowed.
         hint: String,
     },
+}
+
+/// Refuses models that measurement `what` cannot take apart.
+pub(super) fn require_kind(
+    what: &'static str,
+    card_path: &Path,
+    card: &ModelCard,
+) -> Result<(), EvalError> {
+    let found = &card.architecture.kind;
+    if found == KIND {
+        return Ok(());
+    }
+    Err(EvalError::Kind { what, card: card_path.to_owned(), found: found.clone() })
 }
 
 /// Finds options that ask for nothing or for too much.

@@ -10,8 +10,7 @@ use super::clip::{Clip, at};
 use super::rows::{PROMPT_FRAMES, RowKind, WHOLE_FRAMES};
 use crate::data::Episode;
 use crate::frame::NeuralFrame;
-use crate::model::reverie::ReverieModel;
-use crate::model::{ModelError, WorldModel};
+use crate::model::{Measured, ModelError};
 use crate::request::{Action, DreamRequest};
 
 const SHUFFLE_SEED: u64 = 0x5AFE;
@@ -30,7 +29,7 @@ pub(super) fn frames_of(kind: RowKind, last: usize) -> usize {
 ///
 /// `other` gives the bodies of [`RowKind::WrongShadow`]. The same for the same model whatever was played before.
 pub(super) fn play(
-    model: &mut ReverieModel,
+    model: &mut dyn Measured,
     clip: &Clip,
     kind: RowKind,
     other: Option<&Episode>,
@@ -48,7 +47,11 @@ pub(super) fn play(
     }
     for frame in 1..=last {
         let index = at(frame);
-        let mut request = DreamRequest { action: actions[index], ..clip.request(index) };
+        let mut request = if kind.is_free() {
+            clip.dream_request(frame, actions[index])
+        } else {
+            DreamRequest { action: actions[index], ..clip.request(index) }
+        };
         if let (RowKind::WrongShadow, Some(other)) = (kind, other) {
             let mut snapshot = (*request.snapshot).clone();
             snapshot.bodies = other.snapshot(index.min(other.len() - 1)).bodies;
@@ -69,11 +72,15 @@ pub(super) fn play(
     Ok(())
 }
 
-/// The episode's actions; those after the prompt in another order where the row asks for it.
+/// The episode's actions; those after the prompt in another order, or none, where the row asks for it.
 fn actions(clip: &Clip, kind: RowKind) -> Vec<Action> {
     let mut actions = clip.actions.clone();
-    if kind == RowKind::ShuffledActions {
-        actions[PROMPT_FRAMES..].shuffle(&mut ChaCha8Rng::seed_from_u64(SHUFFLE_SEED));
+    match kind {
+        RowKind::ShuffledActions | RowKind::DreamShuffled => {
+            actions[PROMPT_FRAMES..].shuffle(&mut ChaCha8Rng::seed_from_u64(SHUFFLE_SEED));
+        }
+        RowKind::DreamStill => actions[PROMPT_FRAMES..].fill(Action::default()),
+        _ => {}
     }
     actions
 }

@@ -14,7 +14,7 @@ use crate::files::write_png;
 const LARGEST: f64 = 1e12;
 const MOST_POINTS: usize = 400;
 const LEGEND_ROW: i32 = 24;
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 12] = [
     RGBColor(20, 92, 158),
     RGBColor(214, 92, 24),
     RGBColor(38, 140, 88),
@@ -23,6 +23,10 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(108, 84, 168),
     RGBColor(86, 160, 200),
     RGBColor(120, 120, 116),
+    RGBColor(20, 20, 24),
+    RGBColor(150, 190, 60),
+    RGBColor(240, 150, 150),
+    RGBColor(120, 76, 40),
 ];
 
 /// One line of a plot. Of more than 400 points, means of neighbours are drawn.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::camera::CameraFigures;
 use super::rows::{RowKind, WHOLE_FRAMES};
 use super::score::{Entry, Row};
 use crate::frame::StageTimes;
@@ -46,8 +47,12 @@ pub struct Report {
     /// The same above shadow paint.
     pub gain_over_shadow_paint_db: BTreeMap<usize, f64>,
     /// What the autoregressive row loses when tints are withheld, bodies are another episode's, or actions are
-    /// shuffled, dB, by horizon.
+    /// shuffled, and a dream when actions are shuffled or left out, dB, by horizon.
     pub control_loss_db: BTreeMap<RowKind, BTreeMap<usize, f64>>,
+    /// PSNR of the dream above that of the held prompt frame and of the commanded warp, dB, by horizon.
+    pub dream_gain_db: BTreeMap<RowKind, BTreeMap<usize, f64>>,
+    /// Where the dream's camera goes, and whether it follows the keys.
+    pub dream_camera: Option<CameraFigures>,
     /// By rows that have horizons: least squares over PSNR from frame 64 after the prompt, dB per second.
     pub slope_db_per_s: BTreeMap<RowKind, f64>,
     /// Quality and time by number of denoising steps, autoregressive.
@@ -225,13 +230,18 @@ impl Report {
             ("gain over warp_paint".to_owned(), &self.gain_over_warp_paint_db),
             ("gain over shadow_paint".to_owned(), &self.gain_over_shadow_paint_db),
         ];
-        let losses =
-            self.control_loss_db.iter().map(|(kind, loss)| (format!("gain over {kind}"), loss));
+        let losses = self.control_loss_db.iter().chain(&self.dream_gain_db).map(|(kind, loss)| {
+            let of_dream = kind.is_free() || self.dream_gain_db.contains_key(kind);
+            (format!("gain {}over {kind}", if of_dream { "of dream " } else { "" }), loss)
+        });
         for (what, gains) in gains.into_iter().chain(losses).filter(|(_, gains)| !gains.is_empty())
         {
             let parts: Vec<String> =
                 gains.iter().map(|(h, gain)| format!("{gain:+.2} dB at {h}")).collect();
             writeln!(out, "{what}: {}", parts.join(", "))?;
+        }
+        if let Some(camera) = &self.dream_camera {
+            camera.write(out)?;
         }
         for (kind, slope) in &self.slope_db_per_s {
             writeln!(out, "slope of {kind} after frame 64: {slope:+.3} dB/s")?;

@@ -47,12 +47,19 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowKind {
+    /// The model's autoencoder alone, on the true frame; only of models that work on latents.
+    CodecCeiling,
     /// The true frame before.
     CopyLast,
+    /// The last true prompt frame, held: what a dream has to beat.
+    CopyPrompt,
     /// The plain renderer of the condition.
     ShadowPaint,
     /// The last true prompt frame reprojected by exact depth, holes filled with shadow paint.
     WarpPaint,
+    /// The last true prompt frame reprojected to where the commands alone take the camera, its world standing still;
+    /// holes filled with the nearest pixel that is known.
+    CommandedWarp,
     /// The model without any past and without a look: every frame alone.
     SingleFrame,
     /// The model with a past of true frames.
@@ -65,40 +72,74 @@ pub enum RowKind {
     WrongShadow,
     /// The same with the episode's actions in another order; a control that must not be better.
     ShuffledActions,
+    /// The model without any shadow after the prompt: its own frames, the actions, the time and the style say all.
+    Dream,
+    /// The same with the actions in another order; a control that must be worse.
+    DreamShuffled,
+    /// The same with no action at all; a control that must be worse.
+    DreamStill,
 }
 
 impl RowKind {
     /// In the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
+        Self::CodecCeiling,
         Self::CopyLast,
+        Self::CopyPrompt,
         Self::ShadowPaint,
         Self::WarpPaint,
+        Self::CommandedWarp,
         Self::SingleFrame,
         Self::TeacherForced,
         Self::Autoregressive,
         Self::TintWithheld,
         Self::WrongShadow,
         Self::ShuffledActions,
+        Self::Dream,
+        Self::DreamShuffled,
+        Self::DreamStill,
     ];
+
+    /// Those without a shadow: only of models that can dream.
+    pub const DREAMS: [Self; 3] = [Self::Dream, Self::DreamShuffled, Self::DreamStill];
 
     /// As in the JSON.
     pub fn name(self) -> &'static str {
         match self {
+            Self::CodecCeiling => "codec_ceiling",
             Self::CopyLast => "copy_last",
+            Self::CopyPrompt => "copy_prompt",
             Self::ShadowPaint => "shadow_paint",
             Self::WarpPaint => "warp_paint",
+            Self::CommandedWarp => "commanded_warp",
             Self::SingleFrame => "single_frame",
             Self::TeacherForced => "teacher_forced",
             Self::Autoregressive => "autoregressive",
             Self::TintWithheld => "tint_withheld",
             Self::WrongShadow => "wrong_shadow",
             Self::ShuffledActions => "shuffled_actions",
+            Self::Dream => "dream",
+            Self::DreamShuffled => "dream_shuffled",
+            Self::DreamStill => "dream_still",
         }
     }
 
-    /// Needs the model.
+    /// The model makes frame after frame of it.
     pub fn is_dreamed(self) -> bool {
-        !matches!(self, Self::CopyLast | Self::ShadowPaint | Self::WarpPaint)
+        !matches!(
+            self,
+            Self::CodecCeiling
+                | Self::CopyLast
+                | Self::CopyPrompt
+                | Self::ShadowPaint
+                | Self::WarpPaint
+                | Self::CommandedWarp
+        )
+    }
+
+    /// Without any shadow, see [`DREAMS`](Self::DREAMS).
+    pub fn is_free(self) -> bool {
+        Self::DREAMS.contains(&self)
     }
 
     /// Over which frames it is judged.
@@ -106,8 +147,10 @@ impl RowKind {
         let horizons = HORIZONS.map(Span::Horizon);
         match self {
             Self::CopyLast | Self::SingleFrame | Self::TeacherForced => vec![Span::Whole],
-            // The gain over shadow paint is told at each horizon.
-            Self::ShadowPaint => [Span::Whole].into_iter().chain(horizons).collect(),
+            // The gain over shadow paint is told at each horizon, and so is what the codec leaves of it.
+            Self::CodecCeiling | Self::ShadowPaint => {
+                [Span::Whole].into_iter().chain(horizons).collect()
+            }
             _ => horizons.to_vec(),
         }
     }

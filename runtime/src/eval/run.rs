@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use tch::{Device, Kind};
 
+use super::camera::{CameraTally, CameraTrack};
 use super::clip::{Clip, Facts};
 use super::cold::Cold;
 use super::figures::{
-    Crop, STRIP_FRAMES, Shown, best_crop, crop_page, psnr_plot, save_strip, strip, to_image,
+    Crop, STRIP_FRAMES, Shown, best_crop, crop_page, dream_frames, dream_strip, psnr_plot,
+    save_strip, strip, to_image,
 };
 use super::options::check;
 use super::play::{frames_of, play, shown_rgb};
@@ -20,13 +22,15 @@ use super::steps::Steps;
 use crate::card::ModelCard;
 use crate::data::{Episode, list_episodes};
 use crate::frame::StageTimes;
-use crate::model::LoadOptions;
-use crate::model::reverie::ReverieModel;
+use crate::model::{LoadOptions, Measured, ModelError, load_measured};
 
 pub use super::options::{EvalError, EvalOptions, FIRST_EVAL_SEED};
 
 /// Episodes of which strips are drawn.
 const STRIPS: usize = 6;
+
+/// Builds the model that is measured, as often as it is needed.
+pub(super) type Loader<'a> = &'a dyn Fn(&LoadOptions) -> Result<Box<dyn Measured>, ModelError>;
 
 /// Compares the model of `card_path` with the episodes in `data`.
 ///
@@ -42,14 +46,26 @@ pub fn evaluate(
     progress: &mut dyn FnMut(&str, f64),
 ) -> Result<Report, EvalError> {
     check(options)?;
-    let started = Instant::now();
     let card = ModelCard::load(card_path)?;
+    let loader = |load: &LoadOptions| load_measured(card_path, card.clone(), load);
+    evaluate_with(data, card.clone(), &loader, options, progress)
+}
+
+/// The same with any model; `card` tells its size and what it is called.
+fn evaluate_with(
+    data: &Path,
+    card: ModelCard,
+    loader: Loader<'_>,
+    options: &EvalOptions,
+    progress: &mut dyn FnMut(&str, f64),
+) -> Result<Report, EvalError> {
+    let started = Instant::now();
     let mut paths = list_episodes(data)?;
     paths.truncate(options.episodes.unwrap_or(usize::MAX));
     if paths.is_empty() {
         return Err(EvalError::NoEpisodes { data: data.to_owned() });
     }
-    let mut run = Run::new(card_path, card, options)?;
+    let mut run = Run::new(card, loader, options)?;
     let mut longest = 0;
     for (number, path) in paths.iter().enumerate() {
         let episode = Episode::open(path)?;
@@ -87,14 +103,16 @@ pub fn evaluate(
 
 /// An evaluation under way.
 struct Run<'a> {
-    card_path: &'a Path,
     card: ModelCard,
+    loader: Loader<'a>,
     options: &'a EvalOptions,
     load: LoadOptions,
-    model: ReverieModel,
+    model: Box<dyn Measured>,
     tallies: BTreeMap<RowKind, RowTally>,
     steps: Vec<Steps>,
     times: Vec<StageTimes>,
+    /// Of dreams.
+    camera: CameraTally,
     cold: Cold,
     crops: Vec<Vec<Crop>>,
     notes: Vec<String>,
@@ -107,8 +125,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(
-        card_path: &'a Path,
         card: ModelCard,
+        loader: Loader<'a>,
         options: &'a EvalOptions,
     ) -> Result<Self, EvalError> {
         let load = LoadOptions {
@@ -116,20 +134,30 @@ impl<'a> Run<'a> {
             threads: Some(options.threads.max(1)),
             ..LoadOptions::default()
         };
-        let steps = options.steps.iter().map(|steps| Steps::new(*steps, card_path, &card, &load));
+        let steps = options.steps.iter().map(|steps| Steps::new(*steps, loader, &load));
         let steps = steps.collect::<Result<_, _>>()?;
+        let model = loader(&load)?;
+        let mut tallies: BTreeMap<_, _> =
+            options.rows.iter().map(|kind| (*kind, RowTally::new(*kind))).collect();
+        let mut notes = Vec::new();
+        if !model.can_dream() && tallies.keys().any(|kind| kind.is_free()) {
+            tallies.retain(|kind, _| !kind.is_free());
+            let rows = RowKind::DREAMS.map(RowKind::name).join(", ");
+            notes.push(format!("{rows} left out: {} cannot dream without the shadow", card.name));
+        }
         Ok(Self {
-            model: ReverieModel::load(card_path, card.clone(), &load)?,
-            card_path,
+            model,
             card,
+            loader,
             options,
             load,
-            tallies: options.rows.iter().map(|kind| (*kind, RowTally::new(*kind))).collect(),
+            tallies,
             steps,
             times: Vec::new(),
+            camera: CameraTally::default(),
             cold: Cold::default(),
             crops: Vec::new(),
-            notes: Vec::new(),
+            notes,
             suspects: Vec::new(),
             pictures: Vec::new(),
             clips: 0,
@@ -171,7 +199,7 @@ impl<'a> Run<'a> {
             stage += 1.0;
         };
         next("baselines");
-        let (facts, mut shown) = self.baselines(number, clip);
+        let (facts, mut shown) = self.baselines(number, clip)?;
         for kind in dreamed {
             next(kind.name());
             if kind != RowKind::WrongShadow || other.is_some() {
@@ -184,7 +212,7 @@ impl<'a> Run<'a> {
         }
         if self.tallies.keys().any(|kind| kind.is_dreamed()) {
             next("cold start");
-            self.cold.add(clip, self.card_path, &self.card, &self.load)?;
+            self.cold.add(clip, self.loader, &self.load)?;
         }
         self.crops.push(
             shown
@@ -206,12 +234,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Rows without a model; returns what is known of pixels, and the pictures for strips, by frame.
+    /// Rows that need no past; returns what is known of pixels, and the pictures for strips, by frame.
     fn baselines(
         &mut self,
         number: usize,
         clip: &Clip,
-    ) -> (BTreeMap<usize, Facts>, BTreeMap<usize, Shown>) {
+    ) -> Result<(BTreeMap<usize, Facts>, BTreeMap<usize, Shown>), EvalError> {
         let (mut facts, mut shown) = (BTreeMap::new(), BTreeMap::new());
         let mut prompt = clip.prompt();
         let mut kinds: Vec<RowKind> = self.tallies.keys().copied().collect();
@@ -224,13 +252,21 @@ impl<'a> Run<'a> {
             }
             let baseline = clip.baseline(&mut prompt, frame);
             let before: &[f32] = &clip.rgb[PROMPT_FRAMES + frame - 2];
+            let wants = |kind: RowKind| self.has(kind) && kind.needs(frame, clip.last);
+            let commanded = wants(RowKind::CommandedWarp).then(|| prompt.commanded_warp(frame));
+            let coded =
+                if wants(RowKind::CodecCeiling) { self.coded(clip.truth(frame))? } else { None };
             for (kind, rgb) in [
-                (RowKind::CopyLast, before),
-                (RowKind::ShadowPaint, &baseline.paint),
-                (RowKind::WarpPaint, &baseline.warp),
+                (RowKind::CodecCeiling, coded.as_deref()),
+                (RowKind::CopyLast, Some(before)),
+                (RowKind::CopyPrompt, Some(&clip.rgb[PROMPT_FRAMES - 1][..])),
+                (RowKind::ShadowPaint, Some(&baseline.paint[..])),
+                (RowKind::WarpPaint, Some(&baseline.warp[..])),
+                (RowKind::CommandedWarp, commanded.as_deref()),
             ] {
-                if let Some(tally) =
-                    self.tallies.get_mut(&kind).filter(|_| kind.needs(frame, clip.last))
+                if let Some(rgb) = rgb
+                    && let Some(tally) =
+                        self.tallies.get_mut(&kind).filter(|_| kind.needs(frame, clip.last))
                 {
                     let truth = clip.judged(frame, &baseline.facts);
                     tally.add(number, frame, clip.last, clip.picture(rgb), truth);
@@ -248,7 +284,18 @@ impl<'a> Run<'a> {
             }
             facts.insert(frame, baseline.facts);
         }
-        (facts, shown)
+        Ok((facts, shown))
+    }
+
+    /// What the model's codec leaves of a true picture; a model without one loses the row.
+    fn coded(&mut self, rgb: &[f32]) -> Result<Option<Vec<f32>>, ModelError> {
+        let coded = self.model.codec(rgb)?;
+        if coded.is_none() {
+            self.tallies.remove(&RowKind::CodecCeiling);
+            let (row, model) = (RowKind::CodecCeiling, &self.card.name);
+            self.notes.push(format!("{row} left out: {model} works on pixels, without a codec"));
+        }
+        Ok(coded)
     }
 
     /// One row of the model.
@@ -264,7 +311,18 @@ impl<'a> Run<'a> {
         let Some(tally) = self.tallies.get_mut(&kind) else { return Ok(()) };
         let times = &mut self.times;
         let last = frames_of(kind, clip.last);
-        play(&mut self.model, clip, kind, other, last, &mut |frame, dreamed| {
+        let mut track = (kind == RowKind::Dream).then(|| CameraTrack::new(clip, &mut self.camera));
+        let mut kept = BTreeMap::new();
+        play(&mut *self.model, clip, kind, other, last, &mut |frame, dreamed| {
+            if let Some(track) = &mut track {
+                let rgb = shown_rgb(dreamed);
+                if frame <= WHOLE_FRAMES {
+                    track.add(frame, &rgb);
+                }
+                if dream_frames(last).contains(&frame) {
+                    kept.insert(frame, to_image(clip.width, clip.height, &rgb));
+                }
+            }
             if kind == RowKind::Autoregressive {
                 times.push(dreamed.times);
             }
@@ -278,6 +336,12 @@ impl<'a> Run<'a> {
                 }
             }
         })?;
+        if let Some(out) =
+            self.options.out.as_deref().filter(|_| !kept.is_empty() && self.clips < STRIPS)
+        {
+            let name = format!("dream_{}.png", clip.name);
+            self.pictures.push(save_strip(&dream_strip(clip, kept), out, &name)?);
+        }
         Ok(())
     }
 
@@ -314,12 +378,22 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|(kind, points)| Some((*kind, slope(points, WHOLE_FRAMES as f64)? * per_s)))
             .collect();
-        let gain = |over: RowKind| -> BTreeMap<usize, f64> {
-            let (own, base) = (rows.get(&RowKind::Autoregressive), rows.get(&over));
+        let gain_of = |own: RowKind, over: RowKind| -> BTreeMap<usize, f64> {
+            let (own, base) = (rows.get(&own), rows.get(&over));
             own.zip(base).map_or_else(BTreeMap::new, |(own, base)| own.gain_db(base))
         };
+        let gain = |over: RowKind| gain_of(RowKind::Autoregressive, over);
+        let dream_gain = |over: RowKind| (over, gain_of(RowKind::Dream, over));
         let controls = [RowKind::TintWithheld, RowKind::WrongShadow, RowKind::ShuffledActions]
-            .map(|k| (k, gain(k)));
+            .map(|over| (over, gain(over)));
+        let dream_controls = [RowKind::DreamShuffled, RowKind::DreamStill].map(dream_gain);
+        let told = |(_, loss): &(RowKind, BTreeMap<usize, f64>)| !loss.is_empty();
+        let control_loss_db = controls.into_iter().chain(dream_controls).filter(told).collect();
+        let dream_gain_db = [RowKind::CopyPrompt, RowKind::CommandedWarp]
+            .map(dream_gain)
+            .into_iter()
+            .filter(told)
+            .collect();
         if let Some(out) = &self.options.out {
             for (strip, name) in
                 [(crop_page(&self.crops), "revealed.png"), (self.cold.strip(), "cold_start.png")]
@@ -339,7 +413,9 @@ impl<'a> Run<'a> {
         Ok(Report {
             gain_over_warp_paint_db: gain(RowKind::WarpPaint),
             gain_over_shadow_paint_db: gain(RowKind::ShadowPaint),
-            control_loss_db: controls.into_iter().filter(|(_, loss)| !loss.is_empty()).collect(),
+            control_loss_db,
+            dream_gain_db,
+            dream_camera: self.camera.figures(),
             data: data.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
             episodes: self.clips,
             prompt_frames: PROMPT_FRAMES,

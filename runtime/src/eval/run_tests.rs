@@ -7,11 +7,17 @@ use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use tch::nn::VarStore;
 
 use super::*;
+use crate::commanded::commanded;
 use crate::data::{EpisodeHeader, EpisodeWriter};
+use crate::eval::camera::CameraFigures;
+use crate::eval::display::{DisplayOptions, evaluate_display};
 use crate::eval::memory::returns::{ReturnKey, Row};
 use crate::eval::memory::script::Way;
 use crate::eval::memory::{MemoryOptions, evaluate_memory};
+use crate::frame::NeuralFrame;
 use crate::model::reverie::unet::{Unet, UnetConfig};
+use crate::model::{ShadowPaint, WorldModel};
+use crate::request::{Action, DreamMode, DreamRequest};
 use crate::style::StyleWeights;
 use crate::train::Recipe;
 use crate::train::optimizer::Optimizer;
@@ -127,7 +133,14 @@ fn every_row_is_told_with_its_horizons_and_pictures() {
     )
     .unwrap();
     let json = serde_json::to_value(&report).unwrap();
-    for kind in RowKind::ALL {
+    // Model S needs the shadow, and has no codec.
+    let needs_more = |kind: &RowKind| kind.is_free() || *kind == RowKind::CodecCeiling;
+    for kind in RowKind::ALL.into_iter().filter(needs_more) {
+        assert!(json["rows"].get(kind.name()).is_none(), "{kind}");
+        assert!(report.notes.iter().any(|note| note.contains(kind.name())), "{kind}");
+    }
+    assert!(report.dream_camera.is_none() && report.dream_gain_db.is_empty());
+    for kind in RowKind::ALL.into_iter().filter(|kind| !needs_more(kind)) {
         let row = &json["rows"][kind.name()];
         let entry = if kind.is_plotted() { &row["16"] } else { row };
         for field in [
@@ -211,6 +224,16 @@ fn what_cannot_be_evaluated_is_told_in_one_line() {
     };
     assert!(line(dir.path(), &card, &options()).contains("no episodes"));
     assert!(line(&dir.path().join("none"), &card, &options()).contains("none"));
+    let strange = dir.path().join("strange.world.ron");
+    let text = std::fs::read_to_string(&card).unwrap();
+    std::fs::write(&strange, text.replace("unet-s", "net-x")).unwrap();
+    assert!(line(&WORLDS.path().join("data"), &strange, &options()).contains("`net-x` is unknown"));
+    let quiet = &mut |_: &str, _: f64| {};
+    let memory = evaluate_memory(dir.path(), &strange, &MemoryOptions::default(), quiet);
+    let display = evaluate_display(dir.path(), &strange, &DisplayOptions::default(), quiet);
+    for said in [memory.unwrap_err().to_string(), display.unwrap_err().to_string()] {
+        assert!(said.contains("kind `net-x`") && said.contains("plain `reverie eval`"), "{said}");
+    }
     write_episode(dir.path(), 0, PROMPT_FRAMES, FIRST_EVAL_SEED);
     assert!(line(dir.path(), &card, &options()).contains("has 20 frames"));
     let other = write_model(&dir.path().join("model"), (64, 40));
@@ -266,4 +289,152 @@ fn the_memory_is_measured_from_end_to_end() {
     let wrong = MemoryOptions { seconds: vec![0.5], ..options };
     let line = evaluate_memory(&dir.join("data"), &card, &wrong, &mut |_, _| {}).unwrap_err();
     assert!(line.to_string().contains("0.5 s"), "{line}");
+}
+
+/// Dreams by painting the world of its prompt from where the commands take the camera; turns `turns` times as far.
+struct Puppet {
+    paint: ShadowPaint,
+    turns: f32,
+    prompted: Option<ShadowSnapshot>,
+    now: Option<ShadowSnapshot>,
+}
+
+impl WorldModel for Puppet {
+    fn name(&self) -> &str {
+        "puppet"
+    }
+    fn size(&self) -> (u32, u32) {
+        SIZE
+    }
+    fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
+        let (DreamMode::Dream, Some(now)) = (request.mode, &mut self.now) else {
+            return self.paint.append_frame(request);
+        };
+        let prompted = self.prompted.as_ref().unwrap();
+        // Nothing of what came after the prompt may be told.
+        assert_eq!(request.snapshot.camera, prompted.camera);
+        assert_eq!(request.snapshot.bodies, prompted.bodies);
+        let dt_s = (request.snapshot.time_s - now.time_s) as f32;
+        assert!((dt_s - 0.1).abs() < 1e-4, "{dt_s}");
+        let mut action = request.action;
+        action[2] *= self.turns;
+        now.camera = commanded(&now.camera, &action, dt_s);
+        now.time_s = request.snapshot.time_s;
+        let request = DreamRequest { snapshot: now.clone().into(), ..request.clone() };
+        let frame = self.paint.append_frame(&request)?;
+        Ok(NeuralFrame { mode: DreamMode::Dream, ..frame })
+    }
+    fn reset(&mut self) {
+        (self.prompted, self.now) = (None, None);
+    }
+    fn can_dream(&self) -> bool {
+        true
+    }
+}
+
+impl Measured for Puppet {
+    fn set_ablation(&mut self, _keep_tints: bool, _use_past: bool) {}
+    fn forget_look(&mut self) {
+        self.reset();
+    }
+    fn prompt(
+        &mut self,
+        request: &DreamRequest,
+        _rgb: Vec<f32>,
+        _trust: f32,
+    ) -> Result<(), ModelError> {
+        self.prompted = Some((*request.snapshot).clone());
+        self.now.clone_from(&self.prompted);
+        Ok(())
+    }
+    fn append_frame_as(
+        &mut self,
+        request: &DreamRequest,
+        _truth: Vec<f32>,
+        _trust: f32,
+    ) -> Result<NeuralFrame, ModelError> {
+        self.append_frame(request)
+    }
+    fn codec(&mut self, rgb: &[f32]) -> Result<Option<Vec<f32>>, ModelError> {
+        Ok(Some(rgb.iter().map(|value| 0.9 * value).collect()))
+    }
+    fn device(&self) -> (Device, Kind) {
+        (Device::Cpu, Kind::Float)
+    }
+}
+
+/// A world that stands still, in which the camera goes where it is told: it turns to the right for some frames, then
+/// it walks.
+fn write_obedient(dir: &Path, frames: usize) {
+    let header = EpisodeHeader {
+        width: SIZE.0,
+        height: SIZE.1,
+        frame_dt_s: 0.1,
+        seed: FIRST_EVAL_SEED,
+        layout_seed: FIRST_EVAL_SEED,
+        generator: "test".to_owned(),
+    };
+    let mut writer = EpisodeWriter::create(dir.join("obedient"), header).unwrap();
+    let style = StyleWeights::NOON;
+    let mut now = snapshot(0, 0);
+    for frame in 0..frames {
+        let mut action = Action::default();
+        if frame % 5 < 3 {
+            action[2] = 0.04;
+        } else {
+            action[1] = 0.5;
+        }
+        now.camera = commanded(&now.camera, &action, 0.1);
+        (now.tick, now.time_s) = (6 * frame as u64, 0.1 * frame as f64);
+        let view = ShadowView::new(&now, &style, SIZE.0 as usize, SIZE.1 as usize, true);
+        let bytes = to_image(SIZE.0 as usize, SIZE.1 as usize, &view.paint).into_raw();
+        writer.push(&now, &action, &style, &bytes).unwrap();
+    }
+    writer.finish(1).unwrap();
+}
+
+#[test]
+fn dreams_are_held_to_the_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    write_obedient(dir.path(), PROMPT_FRAMES + 12);
+    let card = ModelCard::load(WORLDS.path().join("model/test.world.ron")).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let rows = "codec_ceiling,copy_prompt,commanded_warp,dream,dream_shuffled,dream_still";
+    let rows = rows.split(',').map(|row| row.parse().unwrap()).collect();
+    let options = EvalOptions { rows, out: Some(out.path().to_owned()), ..options() };
+    let dreamed = |turns: f32| {
+        let loader = |_: &LoadOptions| -> Result<Box<dyn Measured>, ModelError> {
+            let paint = ShadowPaint::new(SIZE.0, SIZE.1);
+            Ok(Box::new(Puppet { paint, turns, prompted: None, now: None }))
+        };
+        evaluate_with(dir.path(), card.clone(), &loader, &options, &mut |_, _| {}).unwrap()
+    };
+    let report = dreamed(1.0);
+    let psnr = |kind: RowKind| report.rows[&kind].horizons[&8].psnr_db;
+    // The truth is what an obedient puppet paints.
+    assert!(psnr(RowKind::Dream) > 45.0, "{}", report.table());
+    assert!(psnr(RowKind::CommandedWarp) > psnr(RowKind::CopyPrompt) + 1.0, "{}", report.table());
+    assert!(psnr(RowKind::CodecCeiling) < psnr(RowKind::Dream));
+    assert!(report.control_loss_db[&RowKind::DreamShuffled][&8] > 5.0);
+    let gain = report.dream_gain_db[&RowKind::CopyPrompt][&8];
+    assert!((gain - (psnr(RowKind::Dream) - psnr(RowKind::CopyPrompt))).abs() < 1e-9);
+    // A dream without commands is the held prompt, made anew.
+    assert!((psnr(RowKind::DreamStill) - psnr(RowKind::CopyPrompt)).abs() < 0.3);
+    let camera = report.dream_camera.clone().unwrap();
+    assert!(camera.frames == 12 && camera.valid_share == 1.0, "{camera:?}");
+    assert!(camera.rotation_error_deg.unwrap().mean < 0.1, "{camera:?}");
+    assert!(camera.translation_error_cm.unwrap().mean < 2.0, "{camera:?}");
+    assert!(camera.drift_deg[&8] < 0.2, "{camera:?}");
+    let following = |camera: &CameraFigures, key: &str| camera.following[key];
+    assert_eq!(following(&camera, "turn_right").share, Some(1.0), "{camera:?}");
+    assert_eq!(following(&camera, "walk_forward").share, Some(1.0), "{camera:?}");
+    assert!(!camera.following.contains_key("turn_left"), "{camera:?}");
+    let strip = report.pictures.iter().find(|path| path.ends_with("dream_obedient.png"));
+    assert!(image::open(strip.unwrap()).is_ok());
+    assert!(report.table().contains("gain of dream over copy_prompt"), "{}", report.table());
+
+    let contrary = dreamed(-1.0).dream_camera.unwrap();
+    let turned = following(&contrary, "turn_right");
+    assert!(turned.judged > 2 && turned.share < Some(0.3), "{contrary:?}");
+    assert!(contrary.rotation_error_deg.unwrap().p95 > 3.0, "{contrary:?}");
 }

@@ -1,22 +1,20 @@
 //! The autoregressive row with other numbers of denoising steps.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::clip::{Clip, Facts};
 use super::play::{play, shown_rgb};
 use super::report::{StepsFigures, total_ms};
 use super::rows::{RowKind, WHOLE_FRAMES};
+use super::run::Loader;
 use super::score::RowTally;
-use crate::card::ModelCard;
-use crate::model::reverie::ReverieModel;
-use crate::model::{LoadOptions, ModelError};
+use crate::model::{LoadOptions, Measured, ModelError};
 
 /// One number of steps.
 pub(super) struct Steps {
     /// Denoising steps of a frame.
     pub(super) steps: u32,
-    model: ReverieModel,
+    model: Box<dyn Measured>,
     tally: RowTally,
     frames_ms: Vec<f64>,
 }
@@ -25,14 +23,13 @@ impl Steps {
     /// Loads the model once more.
     pub(super) fn new(
         steps: u32,
-        card_path: &Path,
-        card: &ModelCard,
+        loader: Loader<'_>,
         load: &LoadOptions,
     ) -> Result<Self, ModelError> {
         let load = LoadOptions { steps: Some(steps), ..load.clone() };
         Ok(Self {
             steps,
-            model: ReverieModel::load(card_path, card.clone(), &load)?,
+            model: loader(&load)?,
             tally: RowTally::new(RowKind::Autoregressive),
             frames_ms: Vec::new(),
         })
@@ -48,7 +45,7 @@ impl Steps {
         let kind = RowKind::Autoregressive;
         let last = clip.last.min(WHOLE_FRAMES);
         let (tally, frames_ms) = (&mut self.tally, &mut self.frames_ms);
-        play(&mut self.model, clip, kind, None, last, &mut |frame, dreamed| {
+        play(&mut *self.model, clip, kind, None, last, &mut |frame, dreamed| {
             frames_ms.push(total_ms(&dreamed.times));
             if let Some(facts) = facts.get(&frame).filter(|_| kind.needs(frame, last)) {
                 let rgb = shown_rgb(dreamed);

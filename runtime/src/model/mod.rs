@@ -20,9 +20,13 @@ mod shadow_paint;
 #[cfg(feature = "tch")]
 pub mod latent;
 #[cfg(feature = "tch")]
+pub mod measured;
+#[cfg(feature = "tch")]
 pub mod reverie;
 
 pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft};
+#[cfg(feature = "tch")]
+pub use measured::{Measured, load_measured};
 pub use shadow_paint::ShadowPaint;
 pub(crate) use shadow_paint::ms;
 

@@ -20,6 +20,7 @@ use crate::data::{Episode, list_episodes};
 use crate::eval::figures::to_image;
 use crate::eval::metrics::Picture;
 use crate::eval::options::EvalError;
+use crate::eval::options::require_kind;
 use crate::eval::strip::{Strip, StripRow};
 use crate::frame::FrameShadow;
 use crate::model::reverie::ReverieModel;
@@ -72,6 +73,7 @@ pub fn evaluate_display(
 ) -> Result<DisplayReport, EvalError> {
     check(options)?;
     let card = ModelCard::load(card_path)?;
+    require_kind("`reverie eval --display`", card_path, &card)?;
     let size = (card.architecture.width as usize, card.architecture.height as usize);
     let mut paths = list_episodes(data)?;
     paths.truncate(options.episodes.unwrap_or(usize::MAX));

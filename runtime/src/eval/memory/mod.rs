@@ -14,7 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::clip::Clip;
-use super::options::EvalError;
+use super::options::{EvalError, require_kind};
 use crate::card::ModelCard;
 use crate::data::{Episode, list_episodes};
 use crate::memory::MemoryStats;
@@ -194,6 +194,7 @@ pub fn evaluate_memory(
     check(options)?;
     let started = Instant::now();
     let card = ModelCard::load(card_path)?;
+    require_kind("`reverie eval --memory`", card_path, &card)?;
     let mut paths = list_episodes(data)?;
     paths.truncate(options.episodes.unwrap_or(usize::MAX));
     if paths.is_empty() {

@@ -35,6 +35,7 @@ mod dreaming;
 pub mod files;
 pub mod layers;
 pub mod look;
+mod measured;
 pub mod unet;
 
 use draft::Past;
