@@ -25,7 +25,12 @@ pub fn load_cuda() -> bool {
                 std::mem::forget(library);
             }
         }
-        Cuda::is_available()
+        let there = Cuda::is_available();
+        if there {
+            // Shapes are few and come again: it pays to try the ways to convolve once.
+            Cuda::cudnn_set_benchmark(true);
+        }
+        there
     })
 }
 

@@ -50,3 +50,6 @@ pub mod observer;
 pub mod sampler;
 #[cfg(feature = "tch")]
 pub mod train;
+
+#[cfg(all(test, feature = "tch"))]
+mod cuda_tests;

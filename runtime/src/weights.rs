@@ -127,7 +127,27 @@ pub fn read_weights(
     sha256: Option<&str>,
     expected: &[(String, Vec<usize>)],
 ) -> Result<Weights, ModelFileError> {
-    let path = path.as_ref();
+    read(path.as_ref(), sha256, expected, true)
+}
+
+/// Reads some tensors of a weights file, and checks them as [`read_weights`] does; others may be in the file.
+///
+/// # Errors
+/// The hash, or one of these tensors, differs from what is expected.
+pub fn read_some_weights(
+    path: impl AsRef<Path>,
+    sha256: &str,
+    expected: &[(String, Vec<usize>)],
+) -> Result<Weights, ModelFileError> {
+    read(path.as_ref(), Some(sha256), expected, false)
+}
+
+fn read(
+    path: &Path,
+    sha256: Option<&str>,
+    expected: &[(String, Vec<usize>)],
+    all: bool,
+) -> Result<Weights, ModelFileError> {
     let bytes = read_limited(path, MAX_WEIGHTS_BYTES).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ModelFileError::Missing { path: path.to_owned() },
         io::ErrorKind::FileTooLarge => {
@@ -144,7 +164,7 @@ pub fn read_weights(
     }
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|e| ModelFileError::Truncated { path: path.to_owned(), reason: one_line(e) })?;
-    check_names(path, &file, expected)?;
+    check_names(path, &file, expected, all)?;
     let mut weights = Weights::new();
     for (name, shape) in expected {
         // The names were checked just now, so a failure here is one of the file's inner order.
@@ -228,12 +248,13 @@ fn check_names(
     path: &Path,
     file: &SafeTensors<'_>,
     expected: &[(String, Vec<usize>)],
+    all: bool,
 ) -> Result<(), ModelFileError> {
     let found: std::collections::BTreeSet<&str> = file.names().into_iter().collect();
     let wanted: std::collections::BTreeSet<&str> =
         expected.iter().map(|(name, _)| name.as_str()).collect();
     let missing: Vec<&str> = wanted.difference(&found).copied().collect();
-    let unknown: Vec<&str> = found.difference(&wanted).copied().collect();
+    let unknown: Vec<&str> = found.difference(&wanted).copied().filter(|_| all).collect();
     let list = |what: &str, names: &[&str]| match names {
         [] => None,
         [first] => Some(format!("tensor `{}` is {what}", printable(first))),

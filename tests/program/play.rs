@@ -39,7 +39,7 @@ fn contrast(picture: &image::RgbImage) -> (f64, f64) {
 fn pictures_and_figures_are_written() {
     let out = folder("play").join("out");
     // The model cannot dream: its pictures stay anchored.
-    let summary = play(&out, tiny_model(), &["--seed", "5", "--mode", "dream"]);
+    let summary = play(&out, tiny_model(), &["--seed", "5", "--dream"]);
     assert_eq!((&summary["mode"], &summary["dreamed_frames"]), (&"dream".into(), &0.into()));
     let mut expected: Vec<String> = (0..6).map(|i| format!("frame_{i:05}.png")).collect();
     expected.push("summary.json".to_owned());

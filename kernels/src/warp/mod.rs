@@ -14,7 +14,7 @@ use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
 
 pub mod reference;
 mod sample;
-mod splat;
+pub mod splat;
 
 use sample::{Expected, sample};
 pub use splat::{OwnDepth, splat};

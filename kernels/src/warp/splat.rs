@@ -9,13 +9,13 @@ use crate::geometry::CameraPose;
 use crate::raster::ray;
 
 /// A share of a pixel's weight from which it counts as known.
-const LEAST_WEIGHT: f32 = 0.25;
+pub const LEAST_WEIGHT: f32 = 0.25;
 /// A point hides those that are farther by this factor.
-const HIDES: f32 = 1.05;
+pub const HIDES: f32 = 1.05;
 /// As far as the sky is thought, metres.
-const SKY_M: f32 = 1e5;
+pub const SKY_M: f32 = 1e5;
 /// Nearer than this nothing is seen, metres.
-const NEAR_M: f32 = 0.05;
+pub const NEAR_M: f32 = 0.05;
 
 /// A picture with its own idea of depth.
 #[derive(Debug, Clone, Copy)]

@@ -8,12 +8,12 @@ use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, LAYERS};
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
 use super::state::Ledger;
-use super::trainer::TrainError;
+use super::trainer::{TrainError, list_all};
 use crate::card::{Architecture, CARD_VERSION, ModelCard, Provenance, Sampler};
 use crate::condition::CHANNEL_NAMES;
 use crate::data::{DataError, Episode};
 use crate::material::MATERIAL_NAMES;
-use crate::model::reverie::files::{architecture, look_name};
+use crate::model::reverie::files::{architecture, look_name, read_looks};
 use crate::model::reverie::look::Look;
 use crate::request::ACTION_AXES;
 use crate::style::STYLE_NAMES;
@@ -30,6 +30,23 @@ const LEAST_STYLE: f32 = 0.6;
 const LOOK_WEIGHT: f32 = 2.0;
 /// Noise level that the model is told of in play: its own past is never perfect.
 const CONTEXT_NOISE: f32 = 0.15;
+
+/// The looks that go with a model: those of another model's card, or what the episodes in `folders` show, or else the
+/// ones that are trained on.
+///
+/// # Errors
+/// The card, its weights or an episode is damaged.
+pub(crate) fn looks_for(
+    card: Option<&Path>,
+    folders: &[PathBuf],
+    episodes: &[PathBuf],
+) -> Result<Vec<Look>, TrainError> {
+    match (card, folders) {
+        (Some(card), _) => Ok(read_looks(card).map_err(TrainError::Looks)?),
+        (None, []) => Ok(gather_looks(episodes)?),
+        (None, folders) => Ok(gather_looks(&list_all(folders)?)?),
+    }
+}
 
 /// Gathers looks: for each style [`LOOKS_PER_STYLE`] of them, style by style.
 ///

@@ -18,6 +18,8 @@ pub struct Recipe {
     /// Folders of episodes that the looks are gathered from, of any size: larger pictures give sharper looks. Empty:
     /// the same as `data`.
     pub looks: Vec<PathBuf>,
+    /// Card of a model whose looks are taken over in place of gathering any.
+    pub looks_of: Option<PathBuf>,
     /// Where checkpoints, plot and the finished model go.
     pub out: PathBuf,
     /// Of weights, sampling of data and noise.
@@ -55,6 +57,12 @@ pub struct Recipe {
     pub texture_weight: f64,
     /// Share of samples whose past is the model's own output, as far as they come fast enough.
     pub rollout_share: f64,
+    /// Threads that play the model for that.
+    pub rollout_threads: usize,
+    /// Samples kept on the device for drawing from; each of 128×72 takes 1.2 MB.
+    pub pool: usize,
+    /// How often a sample is learnt from, with other noise each time.
+    pub uses: usize,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
     /// How samples are drawn.
@@ -95,6 +103,7 @@ impl Default for Recipe {
             name: "courtyard".into(),
             data: vec!["data/train".into()],
             looks: Vec::new(),
+            looks_of: None,
             out: "runs/train".into(),
             seed: 1,
             device: "cpu".into(),
@@ -113,6 +122,9 @@ impl Default for Recipe {
             gradient_weight: 0.1,
             texture_weight: 0.2,
             rollout_share: 0.35,
+            rollout_threads: 1,
+            pool: 128,
+            uses: 1,
             checkpoint_every_s: 120.0,
             sampling: Sampling::default(),
         }
@@ -232,6 +244,9 @@ impl Recipe {
         for (field, value, most) in [
             ("threads", self.threads, 1024),
             ("loaders", self.loaders, 256),
+            ("rollout_threads", self.rollout_threads, 256),
+            ("pool", self.pool, 1 << 20),
+            ("uses", self.uses, 1000),
             ("sampling.per_visit", s.per_visit, 1000),
             ("sampling.longest_stride", s.longest_stride, 1000),
         ] {

@@ -1,6 +1,6 @@
 //! Samples whose past is the model's own: it must learn to repair its errors, not to repeat them.
 //!
-//! A thread plays the model that was published last over training episodes, as in evaluation: a few true frames,
+//! Threads play the model that was published last over training episodes, as in evaluation: a few true frames,
 //! then its own pictures (DAgger, Ross et al. 2011). What it saw before each frame becomes a sample, with the true
 //! frame as the target. A newly published model is picked up between episodes.
 
@@ -14,6 +14,7 @@ use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::pool::Packed;
 use super::sample::Sample;
 use crate::card::ModelCard;
 use crate::data::Episode;
@@ -30,17 +31,17 @@ const LONGEST_PROMPT: usize = 6;
 /// Share of the frames that become samples: neighbours are much alike.
 const KEPT: f64 = 0.6;
 
-/// The running thread; it ends when this is dropped.
+/// The running threads; they end when this is dropped.
 #[derive(Debug)]
 pub struct Rollouts {
     /// What the model saw, and what was true.
-    pub samples: Receiver<Sample>,
+    pub samples: Receiver<Packed>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Rollouts {
-    /// Starts to play the model of `card` over `episodes`.
+    /// Starts to play the model of `card` over `episodes`, on `threads` threads.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -49,27 +50,27 @@ impl Rollouts {
         card: PathBuf,
         seed: u64,
         keep_tints: f64,
+        threads: usize,
     ) -> std::io::Result<Self> {
         let (send, samples) = bounded(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
-        let worker = Worker {
-            episodes,
-            card,
-            keep_tints,
-            send,
-            stop: stop.clone(),
-            rng: ChaCha8Rng::seed_from_u64(seed ^ 0x0011_0075),
+        let start = |thread: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0011_0075);
+            rng.set_stream(thread as u64);
+            let (episodes, card) = (episodes.clone(), card.clone());
+            let (send, stop) = (send.clone(), stop.clone());
+            let worker = Worker { episodes, card, keep_tints, send, stop, rng };
+            std::thread::Builder::new().name(format!("rollouts {thread}")).spawn(|| worker.run())
         };
-        let thread =
-            std::thread::Builder::new().name("rollouts".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { samples, stop, thread: Some(thread) })
+        let threads = (0..threads.max(1)).map(start).collect::<std::io::Result<_>>()?;
+        Ok(Self { samples, stop, threads })
     }
 }
 
 impl Drop for Rollouts {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }
@@ -79,7 +80,7 @@ struct Worker {
     episodes: Arc<Vec<PathBuf>>,
     card: PathBuf,
     keep_tints: f64,
-    send: Sender<Sample>,
+    send: Sender<Packed>,
     stop: Arc<AtomicBool>,
     rng: ChaCha8Rng,
 }
@@ -122,8 +123,8 @@ fn load(card: &Path) -> Result<ReverieModel, ModelError> {
 }
 
 /// Waits for room in the queue; false when the trainer is done.
-fn give(send: &Sender<Sample>, stop: &AtomicBool, sample: Sample) -> bool {
-    let mut sample = sample;
+fn give(send: &Sender<Packed>, stop: &AtomicBool, sample: Sample) -> bool {
+    let mut sample = Packed::from(sample);
     loop {
         match send.send_timeout(sample, NAP) {
             Ok(()) => return true,

@@ -71,10 +71,11 @@ impl<'a> Visit<'a> {
             episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
         self.memory.announce(view, &style);
         let samples = (0..count).map(|_| self.sample(view, &rgb, rng)).collect();
-        self.memory.write(view, &rgb, |_| 1.0);
         // Neighbouring frames show the same texels: every other one is enough.
         if frame.is_multiple_of(2) {
             self.exemplars.write(&view.maps, &rgb, &view.paint, |_| 1.0);
+        } else {
+            self.memory.write(view, &rgb, |_| 1.0);
         }
         self.drawn.push(PastFrame::new(view.scene(), &view.camera, &view.maps, rgb));
         Ok(Some(samples))

@@ -15,13 +15,13 @@ use super::course::Course;
 use super::loader::Loader;
 use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
-use super::publish::{gather_looks, publish};
+use super::pool::{Batch, Packed, Pool};
+use super::publish::{looks_for, publish};
 use super::recipe::Recipe;
 use super::rollout::Rollouts;
-use super::sample::{Sample, draw_samples};
+use super::sample::draw_samples;
 use super::state::{self, Ledger, StateError};
 use crate::card::CardError;
-use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::{DataError, Episode, list_episodes};
 use crate::device::device_by_name;
 use crate::model::ModelError;
@@ -83,6 +83,9 @@ pub enum TrainError {
     /// The model that an observer is for cannot be used.
     #[error(transparent)]
     Model(ModelError),
+    /// The model whose looks are wanted cannot be used.
+    #[error("looks_of: {0}")]
+    Looks(ModelError),
     /// The model to start from cannot be used.
     #[error("start_from: {0}")]
     Start(#[from] ModelError),
@@ -146,10 +149,7 @@ pub fn train(
     let state_path = recipe.out.join("state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
     ledger.runs += 1;
-    let looks = match recipe.looks.as_slice() {
-        [] => gather_looks(&episodes)?,
-        folders => gather_looks(&list_all(folders)?)?,
-    };
+    let looks = looks_for(recipe.looks_of.as_deref(), &recipe.looks, &episodes)?;
     let episodes = Arc::new(episodes);
     let sampling = recipe.sampling.clone();
     let loader = Loader::spawn(
@@ -158,39 +158,31 @@ pub fn train(
         ledger.runs,
         recipe.loaders,
         size,
-        move |episode, rng, out| draw_samples(episode, &sampling, rng, out),
+        move |episode, rng, out: &mut dyn FnMut(Packed)| {
+            draw_samples(episode, &sampling, rng, |sample| out(sample.into()))
+        },
     )
     .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let card = recipe.out.join(format!("{}.world.ron", recipe.name));
     let rollouts = (recipe.rollout_share > 0.0)
         .then(|| {
             let seed = recipe.seed ^ (ledger.runs << 16);
-            Rollouts::spawn(episodes.clone(), card, seed, recipe.sampling.keep_tints)
+            let threads = recipe.rollout_threads;
+            Rollouts::spawn(episodes.clone(), card, seed, recipe.sampling.keep_tints, threads)
         })
         .transpose()
         .map_err(|source| TrainError::Io { action: "start the rollout thread".into(), source })?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
-    let mut shuffle: Vec<Sample> = Vec::with_capacity(SHUFFLE);
+    let mut source = Source::new(recipe, loader, rollouts, size, device)?;
 
     let mut saved_at = Instant::now();
     let mut course = Course::new(&ledger);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
-        let mut batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
-        if let Some(rollouts) = &rollouts {
-            for sample in &mut batch {
-                if rng.random_bool(recipe.rollout_share)
-                    && let Ok(own) = rollouts.samples.try_recv()
-                {
-                    // The other one is learnt from later.
-                    shuffle.push(std::mem::replace(sample, own));
-                }
-            }
-        }
+        let batch = source.next(&mut rng)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let learning_rate =
             learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-        let value =
-            step(recipe, &net, &mut optimizer, &batch, size, device, learning_rate, &mut rng)?;
+        let value = step(recipe, &net, &mut optimizer, &batch, device, learning_rate, &mut rng)?;
         let told =
             course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
         if let Some((loss, samples_per_s)) = told {
@@ -265,31 +257,78 @@ pub(crate) fn next_batch<S: Send + 'static>(
     Ok((0..count).map(|_| shuffle.swap_remove(rng.random_range(0..shuffle.len()))).collect())
 }
 
+/// Batches from what the loaders bring and what the model's own past looks like.
+struct Source {
+    loader: Loader<Packed>,
+    rollouts: Option<Rollouts>,
+    drawn: Pool,
+    own: Pool,
+    batch: usize,
+    rollout_share: f64,
+}
+
+impl Source {
+    fn new(
+        recipe: &Recipe,
+        loader: Loader<Packed>,
+        rollouts: Option<Rollouts>,
+        size: (u32, u32),
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        // A batch mixes episodes.
+        let drawn = recipe.pool.max(SHUFFLE) + recipe.batch;
+        let own = if rollouts.is_some() { recipe.pool / 4 + recipe.batch } else { 1 };
+        Ok(Self {
+            drawn: Pool::new(drawn, recipe.uses, size, device)?,
+            own: Pool::new(own, recipe.uses, size, device)?,
+            loader,
+            rollouts,
+            batch: recipe.batch,
+            rollout_share: recipe.rollout_share,
+        })
+    }
+
+    /// Waits until there is enough to draw from.
+    fn next(&mut self, rng: &mut ChaCha8Rng) -> Result<Batch, TrainError> {
+        let closed = || TrainError::Io {
+            action: "draw samples".into(),
+            source: std::io::Error::other("all loader threads ended"),
+        };
+        let samples = &self.loader.samples;
+        let wait = (SHUFFLE + self.batch).saturating_sub(self.drawn.len());
+        let mut fresh = Vec::new();
+        while fresh.len() < wait {
+            fresh.push(samples.recv().map_err(|_| closed())??);
+        }
+        // What else has come, but no more: the rest is for the next step.
+        for _ in 0..self.drawn.room().saturating_sub(fresh.len()).min(samples.len()) {
+            fresh.push(samples.recv().map_err(|_| closed())??);
+        }
+        self.drawn.put(&fresh)?;
+        let mut own = 0;
+        if let Some(rollouts) = &self.rollouts {
+            let room = self.own.room();
+            self.own.put(&rollouts.samples.try_iter().take(room).collect::<Vec<_>>())?;
+            own = (0..self.batch).filter(|_| rng.random_bool(self.rollout_share)).count();
+        }
+        let own = own.min(self.own.len());
+        let batch = self.drawn.draw(self.batch - own, rng)?;
+        if own == 0 { Ok(batch) } else { Ok(batch.with(self.own.draw(own, rng)?)?) }
+    }
+}
+
 fn step(
     recipe: &Recipe,
     net: &Unet,
     optimizer: &mut Optimizer,
-    batch: &[Sample],
-    size: (u32, u32),
+    batch: &Batch,
     device: Device,
     learning_rate: f64,
     rng: &mut ChaCha8Rng,
 ) -> Result<f64, TrainError> {
-    let (count, w, h) = (batch.len() as i64, i64::from(size.0), i64::from(size.1));
     let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
-    let picture = |values: Vec<&[f32]>, channels: i64| -> Result<Tensor, TrainError> {
-        let parts: Vec<Tensor> = values
-            .into_iter()
-            .map(|v| Tensor::f_from_slice(v)?.f_view([h, w, channels]))
-            .collect::<Result<_, _>>()?;
-        Ok(Tensor::f_stack(&parts, 0)?.f_to_device(device)?.f_permute([0, 3, 1, 2])?)
-    };
-    let maps = picture(batch.iter().map(|s| s.maps.as_slice()).collect(), CHANNELS as i64)?
-        .f_to_kind(kind)?;
-    let target = picture(batch.iter().map(|s| s.target.as_slice()).collect(), 3)?;
-    let globals: Vec<f32> = batch.iter().flat_map(|s| s.globals).collect();
-    let globals =
-        Tensor::f_from_slice(&globals)?.f_view([count, GLOBALS as i64])?.f_to_device(device)?;
+    let Batch { maps, globals, target } = batch;
+    let (maps, count) = (maps.f_to_kind(kind)?, target.size()[0]);
     let levels: Vec<f32> = (0..count)
         .map(|_| {
             if rng.random_bool(recipe.sampling.pure_noise) {
@@ -301,14 +340,14 @@ fn step(
         .collect();
     let levels = Tensor::f_from_slice(&levels)?.f_view([count, 1, 1, 1])?.f_to_device(device)?;
     let noise = target.f_randn_like()?;
-    let noisy = target.f_add(&noise.f_sub(&target)?.f_mul(&levels)?)?;
-    let predicted = net.forward(&noisy, &maps, &globals, &levels.f_view([count, 1])?)?;
+    let noisy = target.f_add(&noise.f_sub(target)?.f_mul(&levels)?)?;
+    let predicted = net.forward(&noisy, &maps, globals, &levels.f_view([count, 1])?)?;
     let weights = LossWeights {
         l1: recipe.l1_weight,
         gradient: recipe.gradient_weight,
         texture: recipe.texture_weight,
     };
-    let loss = loss(&predicted, &target, weights)?;
+    let loss = loss(&predicted, target, weights)?;
     loss.f_backward()?;
     let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
     let value = loss.f_double_value(&[])?;

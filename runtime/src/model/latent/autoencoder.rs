@@ -14,6 +14,8 @@ type Result<T> = std::result::Result<T, TchError>;
 
 /// Pixels along a token.
 pub const TOKEN_PX: i64 = 8;
+/// Nearness below which a pixel is taken for sky.
+pub const SKY_NEARNESS: f32 = 0.02;
 const MOST_CHANNELS: i64 = 4096;
 const MOST_BLOCKS: i64 = 64;
 
@@ -205,7 +207,7 @@ pub fn nearness(depth_m: f32) -> f32 {
 
 /// Inverse of [`nearness`], metres; what is all but sky is infinitely far.
 pub fn depth_m(nearness: f32) -> f32 {
-    if nearness < 0.02 { f32::INFINITY } else { 4.0 / nearness.min(1.0) - 4.0 }
+    if nearness < SKY_NEARNESS { f32::INFINITY } else { 4.0 / nearness.min(1.0) - 4.0 }
 }
 
 #[cfg(test)]

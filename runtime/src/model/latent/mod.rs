@@ -10,6 +10,7 @@ pub mod floor;
 pub mod latents;
 pub mod ring;
 pub mod rotary;
+pub mod splatted;
 pub mod stream;
 pub mod told;
 pub mod transformer;

@@ -15,7 +15,7 @@ use crate::material::MATERIAL_NAMES;
 use crate::model::ModelError;
 use crate::request::ACTION_AXES;
 use crate::style::STYLE_NAMES;
-use crate::weights::{Weights, read_weights};
+use crate::weights::{Weights, read_some_weights, read_weights};
 
 /// The architecture that this module implements.
 pub const KIND: &str = "unet-s";
@@ -84,6 +84,17 @@ pub(crate) fn looks_of(
         })?);
     }
     Ok(looks)
+}
+
+/// The looks of the model that a card describes, whatever its kind.
+///
+/// # Errors
+/// The card or its weights are missing or damaged.
+pub fn read_looks(card_path: &Path) -> Result<Vec<Look>, ModelError> {
+    let card = ModelCard::load(card_path)?;
+    let expected: Vec<_> = look_shapes(&card).collect();
+    let weights = read_some_weights(card.weights_path(card_path), &card.sha256, &expected)?;
+    looks_of(card_path, &card, &weights)
 }
 
 /// Copies a card's weights into the variables of the same names, and returns what was read. Channels that the card

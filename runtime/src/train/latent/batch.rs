@@ -1,5 +1,7 @@
 //! From sequences to tensors: latents of true pictures, guesses, maps and numbers.
 
+use std::rc::Rc;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use reverie_guard::CameraPose;
@@ -9,14 +11,18 @@ use tch::{Device, Kind, Tensor};
 use super::autoencoder::pictures;
 use super::sequence::Sequence;
 use crate::condition::{CHANNELS, GLOBALS};
-use crate::model::latent::autoencoder::{Autoencoder, depth_m};
+use crate::model::latent::autoencoder::{Autoencoder, SKY_NEARNESS, TOKEN_PX, depth_m};
 use crate::model::latent::latents::{from_tokens, token_mean, tokens};
-use crate::model::latent::told::{NUMBERS, Treatment, best_guess, numbers};
+use crate::model::latent::splatted::splat_all;
+use crate::model::latent::told::{NUMBERS, Treatment, numbers};
 use crate::model::latent::transformer::Wanted;
 use crate::train::TrainError;
+use crate::train::bits::from_bits;
 
 /// Noise on the past's latents at most, as a noise level.
 const MOST_PAST_NOISE: f32 = 0.3;
+/// Pictures that are coded at once.
+const AT_ONCE: i64 = 128;
 
 /// What a sequence's frames see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,30 +42,114 @@ pub enum Past {
     Own(Tensor),
 }
 
-/// Some sequences of the same length.
-pub struct Batch<'a> {
-    coder: &'a Autoencoder,
-    kind: Kind,
-    device: Device,
-    size: (u32, u32),
-    rows: Vec<Row>,
+/// An autoencoder that is done learning, and how it computes.
+pub struct Coder {
+    /// Frozen.
+    pub net: Autoencoder,
+    /// Where.
+    pub device: Device,
+    /// In which numbers.
+    pub kind: Kind,
+    /// Width and height of its pictures.
+    pub size: (u32, u32),
 }
 
-struct Row {
-    mode: Mode,
+/// A sequence on the device, t frames long.
+pub struct Row {
     /// [t, 3, h, w], −1 to 1.
     truth: Tensor,
-    /// [t, latent, h / 8, w / 8].
+    /// [t, tokens, latent].
     latent: Tensor,
-    /// Of an anchored one: guesses from the candidates, [t, latent, h / 8, w / 8].
-    guess: Option<Tensor>,
-    /// Share of a token's pixels that the guess knows, [t, 1, h / 8, w / 8].
-    known: Option<Tensor>,
-    /// [t, CHANNELS, h, w].
-    maps: Option<Tensor>,
+    shadow: Option<Shadow>,
     cameras: Vec<(CameraPose, CameraPose)>,
-    globals: Vec<[f32; GLOBALS]>,
     past_globals: Vec<[f32; GLOBALS]>,
+}
+
+struct Shadow {
+    /// [t, tokens, latent], from the candidates.
+    guess: Tensor,
+    /// Share of a token's pixels that the guess knows, [t, tokens, 1].
+    known: Tensor,
+    /// [t, CHANNELS, h, w].
+    maps: Tensor,
+    globals: Vec<[f32; GLOBALS]>,
+}
+
+/// Some sequences of the same length, all seen in the same way.
+pub struct Batch<'a> {
+    coder: &'a Coder,
+    rows: Vec<Rc<Row>>,
+    mode: Mode,
+}
+
+impl Coder {
+    /// Tokens down and across.
+    pub fn grid(&self) -> [i64; 2] {
+        [i64::from(self.size.1) / TOKEN_PX, i64::from(self.size.0) / TOKEN_PX]
+    }
+
+    /// Latents of pictures [n, 3, h, w], a few at a time, as [n, latent, rows, columns].
+    fn encode(&self, pictures: &Tensor) -> Result<Tensor, TrainError> {
+        let parts = pictures.f_split(AT_ONCE, 0)?;
+        let coded = parts.iter().map(|part| self.net.encode(&part.f_to_kind(self.kind)?));
+        Ok(Tensor::f_cat(&coded.collect::<Result<Vec<_>, _>>()?, 0)?)
+    }
+
+    /// Colours [n, 3, h, w], −1 to 1, and nearness [n, 1, h, w] of latents.
+    fn decode(&self, latents: &Tensor) -> Result<(Tensor, Tensor), TrainError> {
+        let (mut rgb, mut nearness) = (Vec::new(), Vec::new());
+        for part in latents.f_split(AT_ONCE, 0)? {
+            let decoded = self.net.decode(&part, self.kind)?;
+            rgb.push(decoded.rgb);
+            nearness.push(decoded.nearness);
+        }
+        Ok((Tensor::f_cat(&rgb, 0)?, Tensor::f_cat(&nearness, 0)?))
+    }
+
+    /// Interleaved values as [n, channels, h, w].
+    fn tensor<T: tch::kind::Element>(
+        &self,
+        values: &[T],
+        channels: i64,
+    ) -> Result<Tensor, TrainError> {
+        let shape = [-1, i64::from(self.size.1), i64::from(self.size.0), channels];
+        let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
+        Ok(tensor.f_permute([0, 3, 1, 2])?)
+    }
+}
+
+impl Row {
+    /// Brings a sequence to the device.
+    ///
+    /// # Errors
+    /// libtorch refused.
+    pub fn new(sequence: &Sequence, coder: &Coder) -> Result<Self, TrainError> {
+        let _guard = tch::no_grad_guard();
+        let truth = pictures(sequence.rgb.iter().map(Vec::as_slice), coder.size, coder.device)?
+            .f_to_kind(coder.kind)?;
+        let cameras = sequence.cameras.iter().copied().zip(sequence.commanded.iter().copied());
+        let shadow = if sequence.shadow.is_empty() {
+            None
+        } else {
+            let frames = || sequence.shadow.iter();
+            let guess: Vec<f32> = frames().flat_map(|f| f.guess.0.iter().copied()).collect();
+            let known: Vec<f32> = frames().flat_map(|f| f.guess.1.iter().copied()).collect();
+            let maps: Vec<i16> = frames().flat_map(|f| f.maps.iter().copied()).collect();
+            Some(Shadow {
+                guess: tokens(&coder.encode(&coder.tensor(&guess, 3)?)?)?,
+                known: tokens(&token_mean(&coder.tensor(&known, 1)?)?)?,
+                maps: from_bits(&coder.tensor(&maps, CHANNELS as i64)?)?.f_to_kind(coder.kind)?,
+                globals: frames().map(|f| f.globals).collect(),
+            })
+        };
+        Ok(Self {
+            latent: tokens(&coder.encode(&truth)?)?,
+            truth,
+            shadow,
+            cameras: cameras.collect(),
+            past_globals: sequence.dreamed.clone(),
+        })
+    }
 }
 
 /// What a network is given.
@@ -82,57 +172,19 @@ pub struct WantedInputs<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// An empty one.
-    pub fn new(coder: &'a Autoencoder, kind: Kind, device: Device, size: (u32, u32)) -> Self {
-        Self { coder, kind, device, size, rows: Vec::new() }
+    /// Of `rows` of the same length; anchored ones have been drawn with their shadow.
+    pub fn new(coder: &'a Coder, rows: Vec<Rc<Row>>, mode: Mode) -> Self {
+        Self { coder, rows, mode }
     }
 
-    /// Takes in a sequence.
-    ///
-    /// # Errors
-    /// libtorch refused.
-    pub fn add(&mut self, sequence: &Sequence, mode: Mode) -> Result<(), TrainError> {
-        let _guard = tch::no_grad_guard();
-        let truth = pictures(sequence.rgb.iter().map(Vec::as_slice), self.size, self.device)?;
-        let latent = self.coder.encode(&truth.f_to_kind(self.kind)?)?;
-        let (mut guess, mut known, mut maps) = (None, None, None);
-        if mode == Mode::Anchored {
-            let (mut rgb, mut how_well) = (Vec::new(), Vec::new());
-            let (mut all, mut all_known, mut all_maps) = (Vec::new(), Vec::new(), Vec::new());
-            for frame in &sequence.frames {
-                best_guess(&frame.maps, &mut rgb, &mut how_well);
-                all.extend_from_slice(&rgb);
-                all_known.extend_from_slice(&how_well);
-                all_maps.extend_from_slice(&frame.maps);
-            }
-            guess = Some(self.coder.encode(&self.tensor(&all, 3)?.f_to_kind(self.kind)?)?);
-            known = Some(token_mean(&self.tensor(&all_known, 1)?)?);
-            maps = Some(self.tensor(&all_maps, CHANNELS as i64)?.f_to_kind(self.kind)?);
-        }
-        let globals = match mode {
-            Mode::Anchored => sequence.frames.iter().map(|f| f.globals).collect(),
-            Mode::Dream => sequence.dreamed.clone(),
-        };
-        let cameras = sequence.cameras.iter().copied().zip(sequence.commanded.iter().copied());
-        self.rows.push(Row {
-            mode,
-            truth,
-            latent,
-            guess,
-            known,
-            maps,
-            cameras: cameras.collect(),
-            globals,
-            past_globals: sequence.dreamed.clone(),
-        });
-        Ok(())
+    fn stacked(&self, part: impl Fn(&Row) -> Option<&Tensor>) -> Result<Tensor, TrainError> {
+        let parts: Vec<&Tensor> = self.rows.iter().filter_map(|row| part(row)).collect();
+        Ok(Tensor::f_stack(&parts, 0)?)
     }
 
-    /// Interleaved values as [t, channels, h, w].
-    fn tensor(&self, values: &[f32], channels: i64) -> Result<Tensor, TrainError> {
-        let shape = [-1, i64::from(self.size.1), i64::from(self.size.0), channels];
-        let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
-        Ok(tensor.f_permute([0, 3, 1, 2])?)
+    /// Frames of each sequence.
+    pub fn frames(&self) -> usize {
+        self.rows.first().map_or(0, |row| row.cameras.len())
     }
 
     /// Latents of the true pictures, [b, t, tokens, latent].
@@ -140,9 +192,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// libtorch refused.
     pub fn truth(&self) -> Result<Tensor, TrainError> {
-        let rows =
-            self.rows.iter().map(|row| tokens(&row.latent)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Tensor::f_stack(&rows, 0)?)
+        self.stacked(|row| Some(&row.latent))
     }
 
     /// What the network is given with this past.
@@ -156,44 +206,44 @@ impl<'a> Batch<'a> {
             Past::True => self.truth()?,
             Past::Own(own) => own.shallow_clone(),
         };
-        let (mut guesses, mut knowns, mut maps) = (Vec::new(), Vec::new(), Vec::new());
+        let (guess, known, maps) = match self.mode {
+            Mode::Anchored => {
+                let shadow = |row: &Row, part: fn(&Shadow) -> &Tensor| {
+                    row.shadow.as_ref().map(|s| part(s).shallow_clone())
+                };
+                let all = |part: fn(&Shadow) -> &Tensor| -> Result<Vec<Tensor>, TrainError> {
+                    Ok(self.rows.iter().filter_map(|row| shadow(row, part)).collect())
+                };
+                (
+                    Tensor::f_stack(&all(|s| &s.guess)?, 0)?,
+                    Tensor::f_stack(&all(|s| &s.known)?, 0)?,
+                    Some(Tensor::f_cat(&all(|s| &s.maps)?, 0)?),
+                )
+            }
+            Mode::Dream => {
+                let (guess, known) = self.dream_guess(past, &clean, rng)?;
+                (guess, known, None)
+            }
+        };
+        let anchored = self.mode == Mode::Anchored;
+        let behind = Treatment { noise_level: level, step: 0.0, wanted: false, anchored: false };
+        let ahead = Treatment { wanted: true, anchored, ..behind };
         let (mut past_numbers, mut wanted_numbers) = (Vec::new(), Vec::new());
-        for (index, row) in self.rows.iter().enumerate() {
-            let (guess, known) = match (&row.guess, &row.known) {
-                (Some(guess), Some(known)) => (guess.shallow_clone(), known.shallow_clone()),
-                _ => self.dream_guess(row, past, &clean.f_select(0, index as i64)?, rng)?,
-            };
-            guesses.push(tokens(&guess)?);
-            knowns.push(tokens(&known)?);
-            maps.push(row.maps.as_ref().map(Tensor::shallow_clone));
-            let past = Treatment { noise_level: level, step: 0.0, wanted: false, anchored: false };
-            let wanted = Treatment { wanted: true, anchored: row.mode == Mode::Anchored, ..past };
+        for row in &self.rows {
+            let seen = row.shadow.as_ref().filter(|_| anchored).map(|shadow| &shadow.globals);
             // What is past is told in one way, whatever it was made from.
-            past_numbers.extend(row.past_globals.iter().flat_map(|g| numbers(g, past)));
-            wanted_numbers.extend(row.globals.iter().flat_map(|g| numbers(g, wanted)));
+            past_numbers.extend(row.past_globals.iter().flat_map(|g| numbers(g, behind)));
+            let globals = seen.unwrap_or(&row.past_globals);
+            wanted_numbers.extend(globals.iter().flat_map(|g| numbers(g, ahead)));
         }
         let shape = [self.rows.len() as i64, clean.size()[1]];
         let noise = clean.f_randn_like()?;
         let noisy = clean.f_add(&noise.f_sub(&clean)?.f_mul_scalar(f64::from(level))?)?;
-        let maps = if maps.iter().all(Option::is_none) {
-            None
-        } else {
-            let blank = |map: Option<Tensor>| match map {
-                Some(map) => Ok(map),
-                None => {
-                    let side = [i64::from(self.size.1), i64::from(self.size.0)];
-                    let shape = [shape[1], CHANNELS as i64, side[0], side[1]];
-                    Tensor::f_zeros(shape, (self.kind, self.device))
-                }
-            };
-            let maps = maps.into_iter().map(blank).collect::<Result<Vec<_>, _>>()?;
-            Some(Tensor::f_cat(&maps, 0)?)
-        };
         Ok(Inputs {
             past: noisy,
             past_numbers: self.numbers(&past_numbers, shape)?,
-            guess: Tensor::f_stack(&guesses, 0)?,
-            known: Tensor::f_stack(&knowns, 0)?,
+            guess,
+            known,
             maps,
             numbers: wanted_numbers,
             shape,
@@ -202,49 +252,85 @@ impl<'a> Batch<'a> {
 
     fn numbers(&self, values: &[f32], [b, t]: [i64; 2]) -> Result<Tensor, TrainError> {
         let tensor = Tensor::f_from_slice(values)?.f_view([b, t, NUMBERS as i64])?;
-        Ok(tensor.f_to_device(self.device)?)
+        Ok(tensor.f_to_device(self.coder.device)?)
     }
 
-    /// The frame before as the commanded camera sees it, by the depth that the decoder reads from its latents. Where nothing is before, nothing
-    /// is known.
+    /// The frame before as the commanded camera sees it, by the depth that the decoder reads from its latents; [b, t, tokens, …]. Where
+    /// nothing is before, nothing is known.
     fn dream_guess(
         &self,
-        row: &Row,
         past: &Past,
         latents: &Tensor,
         rng: &mut ChaCha8Rng,
     ) -> Result<(Tensor, Tensor), TrainError> {
-        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
-        let grid = row.latent.size();
-        let pictures = from_tokens(latents, grid[2], grid[3])?;
-        let decoded = self.coder.decode(&pictures, self.kind)?;
+        let size = latents.size();
+        let (b, t, n, channels) = (size[0], size[1], size[2], size[3]);
+        let before = latents.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), n, channels])?;
+        let [rows, columns] = self.coder.grid();
+        let (own_rgb, near) = self.coder.decode(&from_tokens(&before, rows, columns)?)?;
         let own = matches!(past, Past::Own(_)) || rng.random_bool(0.3);
-        let shown = if own { decoded.rgb.f_clamp(-1.0, 1.0)? } else { row.truth.shallow_clone() };
+        let rgb = if own {
+            own_rgb.f_clamp(-1.0, 1.0)?
+        } else {
+            let shown: Vec<Tensor> = self
+                .rows
+                .iter()
+                .map(|row| row.truth.f_narrow(0, 0, t - 1))
+                .collect::<Result<_, _>>()?;
+            Tensor::f_cat(&shown, 0)?
+        };
+        let cameras: Vec<_> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.cameras.windows(2).map(|pair| (pair[0].0, pair[1].1)))
+            .collect();
+        let (guess, known) = self.carried(&rgb, &near, &cameras)?;
+        let guess = tokens(&self.coder.encode(&guess)?)?.f_view([b, t - 1, n, channels])?;
+        let known = tokens(&token_mean(&known)?)?.f_view([b, t - 1, n, 1])?;
+        // Before the first frame there is nothing: latents of grey.
+        let grey = Tensor::f_zeros_like(&rgb.f_narrow(0, 0, 1)?)?;
+        let grey = tokens(&self.coder.encode(&grey)?)?.f_view([1, 1, n, channels])?;
+        let first = grey.f_expand([b, 1, n, channels], false)?;
+        let unknown = Tensor::f_zeros([b, 1, n, 1], (Kind::Float, self.coder.device))?;
+        Ok((Tensor::f_cat(&[first, guess], 1)?, Tensor::f_cat(&[unknown, known], 1)?))
+    }
+
+    /// Pictures [n, 3, h, w] with their nearness, carried from camera to camera; and what is known of them, [n, 1, h, w].
+    fn carried(
+        &self,
+        rgb: &Tensor,
+        near: &Tensor,
+        cameras: &[(CameraPose, CameraPose)],
+    ) -> Result<(Tensor, Tensor), TrainError> {
+        if self.coder.device != Device::Cpu {
+            let metres = near.f_clamp(1e-6, 1.0)?.f_reciprocal()?.f_mul_scalar(4.0)?;
+            let sky = near.f_lt(f64::from(SKY_NEARNESS))?;
+            let depth = metres.f_sub_scalar(4.0)?.f_masked_fill(&sky, f64::INFINITY)?;
+            return Ok(splat_all(rgb, &depth, cameras)?);
+        }
         let values = |t: &Tensor| -> Result<Vec<f32>, TrainError> {
-            let rows = t.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_to_device(Device::Cpu)?;
+            let rows = t.f_to_kind(Kind::Float)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
             Ok(Vec::try_from(rows.f_view([-1])?)?)
         };
-        let (rgb, near) = (values(&shown)?, values(&decoded.nearness)?);
-        let depth: Vec<f32> = near.iter().map(|n| depth_m(*n)).collect();
+        let (width, height) = (self.coder.size.0 as usize, self.coder.size.1 as usize);
         let pixels = width * height;
-        let mut all = vec![0.0; 3 * pixels];
-        let mut all_known = vec![0.0; pixels];
+        let (rgb, near) = (values(rgb)?, values(near)?);
+        let depth: Vec<f32> = near.iter().map(|n| depth_m(*n)).collect();
+        let (mut all, mut all_known) = (Vec::new(), Vec::new());
         let (mut out, mut known) = (Vec::new(), Vec::new());
-        for frame in 1..row.cameras.len() {
-            let before = frame - 1;
+        for (at, (from, to)) in cameras.iter().enumerate() {
             let past = OwnDepth {
                 width,
                 height,
-                rgb: &rgb[3 * pixels * before..3 * pixels * frame],
-                depth_m: &depth[pixels * before..pixels * frame],
-                camera: &row.cameras[before].0,
+                rgb: &rgb[3 * pixels * at..3 * pixels * (at + 1)],
+                depth_m: &depth[pixels * at..pixels * (at + 1)],
+                camera: from,
             };
-            splat(&past, &row.cameras[frame].1, &mut out, &mut known);
+            splat(&past, to, &mut out, &mut known);
             all.extend_from_slice(&out);
             all_known.extend_from_slice(&known);
         }
-        let guess = self.coder.encode(&self.tensor(&all, 3)?.f_to_kind(self.kind)?)?;
-        Ok((guess, token_mean(&self.tensor(&all_known, 1)?)?))
+        Ok((self.coder.tensor(&all, 3)?, self.coder.tensor(&all_known, 1)?))
     }
 
     /// Squared error of latents, but for the first frame of a dream, which nothing says anything about.
@@ -256,13 +342,14 @@ impl<'a> Batch<'a> {
             .rows
             .iter()
             .flat_map(|row| {
-                let unknowable = row.mode == Mode::Dream;
+                let unknowable = self.mode == Mode::Dream;
                 (0..row.cameras.len()).map(move |i| if i == 0 && unknowable { 0.0 } else { 1.0 })
             })
             .collect();
         let total = weights.iter().sum::<f32>().max(1.0);
         let shape = [self.rows.len() as i64, predicted.size()[1]];
-        let weights = Tensor::f_from_slice(&weights)?.f_view(shape)?.f_to_device(self.device)?;
+        let weights = Tensor::f_from_slice(&weights)?.f_view(shape)?;
+        let weights = weights.f_to_device(self.coder.device)?;
         let error = predicted.f_sub(truth)?.f_square()?;
         let error = error.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?;
         Ok(error.f_mul(&weights)?.f_sum(Kind::Float)?.f_div_scalar(f64::from(total))?)
@@ -277,16 +364,13 @@ impl<'a> Batch<'a> {
         predicted: &Tensor,
         frame: usize,
     ) -> Result<(Tensor, Tensor), TrainError> {
-        let (mut shown, mut targets) = (Vec::new(), Vec::new());
-        for (index, row) in self.rows.iter().enumerate() {
-            let frame = if row.mode == Mode::Dream { frame.max(1) } else { frame } as i64;
-            let grid = row.latent.size();
-            let latent = predicted.f_select(0, index as i64)?.f_narrow(0, frame, 1)?;
-            shown.push(from_tokens(&latent, grid[2], grid[3])?);
-            targets.push(row.truth.f_narrow(0, frame, 1)?);
-        }
-        let decoded = self.coder.decode(&Tensor::f_cat(&shown, 0)?, self.kind)?;
-        Ok((decoded.rgb, Tensor::f_cat(&targets, 0)?))
+        let frame = if self.mode == Mode::Dream { frame.max(1) } else { frame } as i64;
+        let targets: Vec<Tensor> =
+            self.rows.iter().map(|row| row.truth.f_select(0, frame)).collect::<Result<_, _>>()?;
+        let [rows, columns] = self.coder.grid();
+        let shown = from_tokens(&predicted.f_select(1, frame)?, rows, columns)?;
+        let decoded = self.coder.net.decode(&shown, self.coder.kind)?;
+        Ok((decoded.rgb, Tensor::f_stack(&targets, 0)?.f_to_kind(Kind::Float)?))
     }
 }
 

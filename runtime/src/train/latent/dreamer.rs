@@ -1,9 +1,10 @@
 //! The training loop of model M's transformer.
 //!
-//! A step takes sequences whose past is true, or what the network itself made of it one or two frames deep (a step in
-//! the manner of DAgger), with noise of a told level; half of them see the shadow, half dream.
+//! A step takes sequences whose past is true, or what the network itself made of it a few frames deep (a step in
+//! the manner of DAgger), with noise of a told level. In some steps they see the shadow, in the others they dream.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -13,27 +14,26 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-use super::batch::{Batch, Mode, Past};
+use super::batch::{Batch, Coder, Mode, Past, Row};
 use super::dreamer_recipe::DreamerRecipe;
 use super::publish::publish;
-use super::sequence::{Sequence, draw_sequences};
+use super::sequence::{Sequence, draw_plain, draw_shadowed};
 use crate::condition::{CHANNELS, GLOBALS};
-use crate::model::latent::autoencoder::TOKEN_PX;
 use crate::model::latent::files::load_autoencoder;
 use crate::model::latent::transformer::{Inputs, Transformer};
 use crate::train::course::Course;
 use crate::train::loader::Loader;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
-use crate::train::publish::gather_looks;
+use crate::train::publish::looks_for;
 use crate::train::state;
-use crate::train::trainer::{find_episodes, learning_rate, list_all};
+use crate::train::trainer::{find_episodes, learning_rate};
 use crate::train::{Progress, TrainError};
 
 /// Sequences taken from an episode per visit.
 const PER_VISIT: usize = 4;
-/// Sequences that are shuffled.
-const SHUFFLE: usize = 24;
+/// Sequences at hand at least, so that a batch mixes episodes.
+const SHUFFLE: usize = 12;
 
 /// Trains or resumes; returns the path of the model card.
 ///
@@ -59,12 +59,13 @@ pub fn train_dreamer(
     }
     tch::manual_seed(recipe.seed as i64 & i64::MAX);
     let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
-    let mut coder = load_autoencoder(&recipe.autoencoder, device).map_err(TrainError::Model)?;
-    coder.store.freeze();
-    coder.net.freeze(kind)?;
+    let mut loaded = load_autoencoder(&recipe.autoencoder, device).map_err(TrainError::Model)?;
+    loaded.store.freeze();
+    loaded.net.freeze(kind)?;
+    let coder = Coder { net: loaded.net, device, kind, size };
     let inputs = Inputs {
-        grid: [i64::from(size.1) / TOKEN_PX, i64::from(size.0) / TOKEN_PX],
-        latent: coder.network.latent_channels,
+        grid: coder.grid(),
+        latent: loaded.network.latent_channels,
         maps: CHANNELS as i64,
         globals: GLOBALS as i64,
     };
@@ -75,22 +76,35 @@ pub fn train_dreamer(
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
     ledger.runs += 1;
     let count = episodes.len();
-    let (sampling, length) = (recipe.sampling.clone(), recipe.frames);
-    let loader = Loader::spawn(
-        Arc::new(episodes),
+    let looks = match (&recipe.looks_of, recipe.looks.as_slice()) {
+        (None, []) => Vec::new(),
+        (card, folders) => looks_for(card.as_deref(), folders, &[])?,
+    };
+    let episodes = Arc::new(episodes);
+    let (sampling, length) = (recipe.sampling.clone(), recipe.anchored_frames);
+    let shadowed = Loader::spawn(
+        episodes.clone(),
         recipe.seed,
         ledger.runs,
         recipe.loaders,
         size,
-        move |episode, rng, out| draw_sequences(episode, &sampling, length, PER_VISIT, rng, out),
-    )
-    .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
-    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
-    let mut stock = Stock { loader, kept: Vec::new(), uses: recipe.uses };
-    let looks = match recipe.looks.as_slice() {
-        [] => Vec::new(),
-        folders => gather_looks(&list_all(folders)?)?,
+        move |episode, rng, out| draw_shadowed(episode, &sampling, length, PER_VISIT, rng, out),
+    );
+    let length = recipe.frames;
+    let plain = Loader::spawn(
+        episodes,
+        !recipe.seed,
+        ledger.runs,
+        recipe.plain_loaders,
+        size,
+        move |episode, rng, out| draw_plain(episode, length, PER_VISIT, rng, out),
+    );
+    let stock = |loader: std::io::Result<Loader<Sequence>>| match loader {
+        Ok(loader) => Ok(Stock { loader, kept: Vec::new(), room: recipe.stock, uses: recipe.uses }),
+        Err(source) => Err(TrainError::Io { action: "start a loader thread".into(), source }),
     };
+    let (mut shadowed, mut plain) = (stock(shadowed)?, stock(plain)?);
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
     let save = |optimizer: &Optimizer, ledger: &state::Ledger| {
         state::save(&state_path, optimizer, ledger)?;
         publish(recipe, command, size, optimizer, ledger, &looks, count)
@@ -98,15 +112,15 @@ pub fn train_dreamer(
     let mut saved_at = Instant::now();
     let mut course = Course::new(&ledger);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
-        let sequences = stock.next(recipe.batch, &mut rng)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-        let mut batch = Batch::new(&coder.net, kind, device, size);
-        for sequence in &sequences {
-            let mode =
-                if rng.random_bool(recipe.dream_share) { Mode::Dream } else { Mode::Anchored };
-            batch.add(sequence, mode)?;
-        }
+        let batch = if rng.random_bool(recipe.dream_share) {
+            Batch::new(&coder, plain.next(recipe.batch, &coder, &mut rng)?, Mode::Dream)
+        } else {
+            // As many frames.
+            let count = (recipe.batch * recipe.frames / recipe.anchored_frames).max(1);
+            Batch::new(&coder, shadowed.next(count, &coder, &mut rng)?, Mode::Anchored)
+        };
         let value = step(recipe, &net, &mut optimizer, &batch, kind, rate, &mut rng)?;
         let samples = recipe.batch * recipe.frames;
         let told =
@@ -128,10 +142,11 @@ pub fn train_dreamer(
     Ok(card)
 }
 
-/// Sequences at hand, each used a few times: to draw one takes about as long as to learn from it.
+/// Sequences on the device, each used a few times: to draw one takes longer than to learn from it.
 struct Stock {
     loader: Loader<Sequence>,
-    kept: Vec<(Arc<Sequence>, usize)>,
+    kept: Vec<(Rc<Row>, usize)>,
+    room: usize,
     uses: usize,
 }
 
@@ -139,25 +154,29 @@ impl Stock {
     fn next(
         &mut self,
         count: usize,
+        coder: &Coder,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Vec<Arc<Sequence>>, TrainError> {
+    ) -> Result<Vec<Rc<Row>>, TrainError> {
         let closed = || TrainError::Io {
             action: "draw sequences".into(),
             source: std::io::Error::other("all loader threads ended"),
         };
-        while self.kept.len() < SHUFFLE {
-            let fresh = self.loader.samples.recv().map_err(|_| closed())??;
-            self.kept.push((Arc::new(fresh), self.uses));
+        let samples = &self.loader.samples;
+        let least = SHUFFLE.max(2 * count);
+        // What else has come is taken too, but no more: the rest is for the next step.
+        let come = samples.len().min(self.room.saturating_sub(self.kept.len()));
+        for _ in 0..least.saturating_sub(self.kept.len()).max(come) {
+            let fresh = samples.recv().map_err(|_| closed())??;
+            self.kept.push((Rc::new(Row::new(&fresh, coder)?), self.uses));
         }
         let mut taken = Vec::with_capacity(count);
-        for _ in 0..count.min(SHUFFLE) {
-            let at = rng.random_range(0..self.kept.len());
-            taken.push(self.kept[at].0.clone());
-            self.kept[at].1 -= 1;
-            if self.kept[at].1 == 0 {
-                self.kept.swap_remove(at);
-            }
+        for chosen in 0..count {
+            let last = self.kept.len() - 1 - chosen;
+            self.kept.swap(rng.random_range(0..=last), last);
+            taken.push(self.kept[last].0.clone());
+            self.kept[last].1 -= 1;
         }
+        self.kept.retain(|(_, uses)| *uses > 0);
         Ok(taken)
     }
 }
@@ -194,7 +213,7 @@ fn step(
             net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&noisy), kind)?;
         (batch.error(&predicted, &truth)?, predicted)
     };
-    let frame = rng.random_range(0..recipe.frames);
+    let frame = rng.random_range(0..batch.frames());
     let (shown, target) = batch.decoded(&predicted, frame)?;
     let weights =
         LossWeights { l1: 0.2, gradient: recipe.gradient_weight, texture: recipe.texture_weight };

@@ -19,6 +19,8 @@ pub struct DreamerRecipe {
     pub data: Vec<PathBuf>,
     /// Folders of episodes that the looks of worlds without a prompt are gathered from; empty for none.
     pub looks: Vec<PathBuf>,
+    /// Card of a model whose looks are taken over instead.
+    pub looks_of: Option<PathBuf>,
     /// Where checkpoints, plot and the finished model go.
     pub out: PathBuf,
     /// Of weights and sampling.
@@ -27,16 +29,22 @@ pub struct DreamerRecipe {
     pub device: String,
     /// Threads of libtorch on the CPU; 0 takes all cores.
     pub threads: usize,
-    /// Threads that draw sequences from episodes.
+    /// Threads that draw sequences with their shadow from episodes.
     pub loaders: usize,
+    /// Threads that draw sequences for dreams, which takes much less time.
+    pub plain_loaders: usize,
     /// Sizes of the network.
     pub network: TransformerConfig,
-    /// Sequences per step.
+    /// Dreamed sequences per step.
     pub batch: usize,
-    /// Frames of a sequence.
+    /// Frames of a sequence that is dreamed.
     pub frames: usize,
+    /// Frames of one that sees the shadow; a step has as many sequences more as they are shorter.
+    pub anchored_frames: usize,
     /// How often a sequence is used, each time with other noise.
     pub uses: usize,
+    /// Sequences of each kind that are kept on the device at most. A frame of 128×72 with its shadow takes 1.1 MB.
+    pub stock: usize,
     /// Time spent training, minutes; the learning rate follows a cosine over it.
     pub minutes: f64,
     /// Peak learning rate of AdamW.
@@ -49,7 +57,7 @@ pub struct DreamerRecipe {
     pub ema_decay: f64,
     /// Compute in bfloat16 with f32 master weights.
     pub bf16: bool,
-    /// Share of sequences that do not see the shadow.
+    /// Share of steps that do not see the shadow.
     pub dream_share: f64,
     /// Share of steps whose past is what the network itself made of it; the others are the control, with a true past.
     pub own_share: f64,
@@ -78,15 +86,19 @@ impl Default for DreamerRecipe {
             autoencoder: "runs/autoencoder/m-tiny.autoencoder.ron".into(),
             data: vec!["data/train".into()],
             looks: Vec::new(),
+            looks_of: None,
             out: "runs/m-tiny".into(),
             seed: 1,
             device: "cpu".into(),
             threads: 0,
             loaders: 1,
+            plain_loaders: 1,
             network: TransformerConfig::default(),
             batch: 1,
             frames: 12,
+            anchored_frames: 12,
             uses: 3,
+            stock: 24,
             minutes: 90.0,
             learning_rate: 8e-4,
             warmup_steps: 200,
@@ -142,12 +154,15 @@ impl DreamerRecipe {
             return Some(("name", name, "use letters, digits, `_` and `-`"));
         }
         for (field, value, least, most) in [
-            ("batch", self.batch, 1, 24),
+            ("batch", self.batch, 1, 1024),
             ("frames", self.frames, 2, 256),
+            ("anchored_frames", self.anchored_frames, 2, 256),
+            ("stock", self.stock, 1, 1 << 20),
             ("uses", self.uses, 1, 1000),
             ("own_depth", self.own_depth, 1, 64),
             ("threads", self.threads, 0, 1024),
             ("loaders", self.loaders, 0, 256),
+            ("plain_loaders", self.plain_loaders, 0, 256),
         ] {
             if !(least..=most).contains(&value) {
                 return Some((field, value.to_string(), "it is too small or too large"));

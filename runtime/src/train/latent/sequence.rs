@@ -6,29 +6,92 @@ use reverie_guard::CameraPose;
 
 use crate::condition::GLOBALS;
 use crate::data::{DataError, Episode};
-use crate::model::latent::told::dream_globals;
+use crate::model::latent::told::{best_guess, dream_globals};
 use crate::train::Sampling;
+use crate::train::bits::to_bits;
 use crate::train::sample::{Sample, Visit};
 
 /// Successive frames.
+#[derive(Default)]
 pub struct Sequence {
-    /// Condition maps, globals and truth of each frame.
-    pub frames: Vec<Sample>,
-    /// The frame's true bytes, `height * width * 3`.
+    /// The frames' true bytes, each `height * width * 3`.
     pub rgb: Vec<Vec<u8>>,
     /// Where each was taken from.
     pub cameras: Vec<CameraPose>,
     /// Where the player's command alone takes the camera of the frame before; the first one stays.
     pub commanded: Vec<CameraPose>,
-    /// As [`Sample::globals`], of a model that does not see the shadow.
+    /// What a model that does not see the shadow is told, as [`Sample::globals`].
     pub dreamed: Vec<[f32; GLOBALS]>,
+    /// What the shadow shows of each frame; empty if it was not looked at.
+    pub shadow: Vec<ShadowFrame>,
 }
 
-/// Draws `count` sequences of `length` frames from one episode; none if it is shorter.
+/// What a model that sees the shadow is given of a frame.
+pub struct ShadowFrame {
+    /// As [`Sample::maps`], bits of bfloat16.
+    pub maps: Vec<i16>,
+    /// As [`Sample::globals`].
+    pub globals: [f32; GLOBALS],
+    /// As [`best_guess`] makes them: colours, and how well they are known.
+    pub guess: (Vec<f32>, Vec<f32>),
+}
+
+impl ShadowFrame {
+    fn new(sample: &Sample) -> Self {
+        let mut guess = (Vec::new(), Vec::new());
+        best_guess(&sample.maps, &mut guess.0, &mut guess.1);
+        Self { maps: to_bits(&sample.maps), globals: sample.globals, guess }
+    }
+}
+
+impl Sequence {
+    /// Takes in frame `frame` of `episode`, the one after the last.
+    fn push(&mut self, episode: &Episode, frame: usize) -> Result<(), DataError> {
+        let now = episode.snapshot(frame);
+        let (style, action) = (episode.style(frame), episode.action(frame));
+        let before = episode.snapshot(frame.saturating_sub(1));
+        let dt_s = (now.time_s - before.time_s) as f32;
+        let (commanded, dreamed) = dream_globals(&style, &before.camera, &action, dt_s);
+        self.rgb.push(episode.frame_rgb(frame)?);
+        self.cameras.push(now.camera);
+        self.commanded.push(if frame == 0 { now.camera } else { commanded });
+        self.dreamed.push(dreamed);
+        Ok(())
+    }
+}
+
+fn starts(episode: &Episode, length: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let Some(latest) = episode.len().checked_sub(length) else { return Vec::new() };
+    let mut starts: Vec<usize> = (0..count).map(|_| rng.random_range(0..=latest)).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    starts
+}
+
+/// Draws up to `count` sequences of `length` frames from one episode, without its shadow; none if it is shorter.
 ///
 /// # Errors
 /// The episode is damaged.
-pub fn draw_sequences(
+pub fn draw_plain(
+    episode: &Episode,
+    length: usize,
+    count: usize,
+    rng: &mut ChaCha8Rng,
+    out: &mut dyn FnMut(Sequence),
+) -> Result<(), DataError> {
+    for start in starts(episode, length, count, rng) {
+        let mut sequence = Sequence::default();
+        (start..start + length).try_for_each(|frame| sequence.push(episode, frame))?;
+        out(sequence);
+    }
+    Ok(())
+}
+
+/// As [`draw_plain`], with what the shadow shows of each frame to one who has seen the frames before it.
+///
+/// # Errors
+/// The episode is damaged.
+pub fn draw_shadowed(
     episode: &Episode,
     sampling: &Sampling,
     length: usize,
@@ -36,37 +99,20 @@ pub fn draw_sequences(
     rng: &mut ChaCha8Rng,
     out: &mut dyn FnMut(Sequence),
 ) -> Result<(), DataError> {
-    let Some(latest) = episode.len().checked_sub(length) else { return Ok(()) };
-    let mut starts: Vec<usize> = (0..count).map(|_| rng.random_range(0..=latest)).collect();
-    starts.sort_unstable();
-    starts.dedup();
+    let starts = starts(episode, length, count, rng);
     let mut visit = Visit::new(episode, sampling, rng.random_bool(sampling.keep_tints));
     let mut view = None;
     let mut open: Vec<Sequence> = Vec::new();
     for frame in 0..starts.last().map_or(0, |start| start + length) {
         if starts.contains(&frame) {
-            open.push(Sequence {
-                frames: Vec::with_capacity(length),
-                rgb: Vec::with_capacity(length),
-                cameras: Vec::with_capacity(length),
-                commanded: Vec::with_capacity(length),
-                dreamed: Vec::with_capacity(length),
-            });
+            open.push(Sequence::default());
         }
         let samples = visit.next(&mut view, open.len(), rng)?.unwrap_or_default();
-        let now = episode.snapshot(frame);
-        let (style, action) = (episode.style(frame), episode.action(frame));
-        let before = episode.snapshot(frame.saturating_sub(1));
-        let dt_s = (now.time_s - before.time_s) as f32;
-        let (commanded, dreamed) = dream_globals(&style, &before.camera, &action, dt_s);
         for (sequence, sample) in open.iter_mut().zip(samples) {
-            sequence.frames.push(sample);
-            sequence.rgb.push(episode.frame_rgb(frame)?);
-            sequence.cameras.push(now.camera);
-            sequence.commanded.push(if frame == 0 { now.camera } else { commanded });
-            sequence.dreamed.push(dreamed);
+            sequence.push(episode, frame)?;
+            sequence.shadow.push(ShadowFrame::new(&sample));
         }
-        let (done, rest) = open.into_iter().partition(|s: &Sequence| s.frames.len() == length);
+        let (done, rest) = open.into_iter().partition(|s: &Sequence| s.rgb.len() == length);
         open = rest;
         done.into_iter().for_each(&mut *out);
     }
