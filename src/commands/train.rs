@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reverie_runtime::eval::plot::{LinePlot, Series};
@@ -15,6 +16,9 @@ use reverie_runtime::train::latent::dreamer_recipe::DreamerRecipe;
 use reverie_runtime::train::latent::recipe::AutoencoderRecipe;
 use reverie_runtime::train::{Progress, Recipe, train};
 use serde_json::json;
+
+/// Between two lines of a log.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -128,6 +132,10 @@ struct Watch {
     bar: ProgressBar,
     plot: PathBuf,
     last: Option<Progress>,
+    /// Damaged states that were told of.
+    passed_over: usize,
+    /// When a line went to the log.
+    told_at: Instant,
 }
 
 impl Watch {
@@ -138,7 +146,13 @@ impl Watch {
         );
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}")?);
-        Ok(Self { bar, plot: out.join("loss.png"), last: None })
+        Ok(Self {
+            bar,
+            plot: out.join("loss.png"),
+            last: None,
+            passed_over: 0,
+            told_at: Instant::now(),
+        })
     }
 
     fn see(&mut self, progress: &Progress) {
@@ -146,7 +160,12 @@ impl Watch {
         self.bar.set_message(message(progress));
         // Without a terminal the bar is silent: a line now and then goes to the log.
         let ledger = &progress.ledger;
-        if self.bar.is_hidden() && (ledger.steps / 20).is_multiple_of(10) {
+        for line in ledger.passed_over.iter().skip(self.passed_over) {
+            self.bar.suspend(|| println!("{line}"));
+        }
+        self.passed_over = ledger.passed_over.len();
+        if self.bar.is_hidden() && self.told_at.elapsed() > LOG_EVERY {
+            self.told_at = Instant::now();
             println!("{:.1} min  {}", ledger.trained_s / 60.0, message(progress));
         }
         if (ledger.steps / 20).is_multiple_of(25)

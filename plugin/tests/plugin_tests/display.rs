@@ -24,7 +24,7 @@ use reverie_kernels::present::{Fill, Light};
 use reverie_kernels::raster::{ShadowMaps, raster};
 use reverie_runtime::frame::{NeuralFrame, StageTimes, present_light};
 use reverie_runtime::model::{ModelError, WorldModel};
-use reverie_runtime::request::{DreamMode, DreamRequest, FrameSource};
+use reverie_runtime::request::{DreamRequest, FrameSource};
 use reverie_runtime::scene::{ShadowScene, albedo};
 use reverie_runtime::tones::Tones;
 use reverie_runtime::view::ShadowView;

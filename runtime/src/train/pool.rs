@@ -7,65 +7,13 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::bits::{from_bits, to_bits};
-use super::sample::Sample;
-use crate::condition::{CHANNELS, GLOBALS};
-
 type Result<T> = std::result::Result<T, tch::TchError>;
-
-/// A [`Sample`] with its maps in half the bytes.
-#[derive(Debug)]
-pub struct Packed {
-    /// Bits of bfloat16.
-    maps: Vec<i16>,
-    globals: [f32; GLOBALS],
-    target: Vec<f32>,
-}
-
-impl From<Sample> for Packed {
-    fn from(sample: Sample) -> Self {
-        Self { maps: to_bits(&sample.maps), globals: sample.globals, target: sample.target }
-    }
-}
-
-/// Some samples to learn from at once.
-#[derive(Debug)]
-pub struct Batch {
-    /// [batch, CHANNELS, h, w], bf16, channels innermost.
-    pub maps: Tensor,
-    /// [batch, GLOBALS].
-    pub globals: Tensor,
-    /// [batch, 3, h, w], −1 to 1, channels innermost.
-    pub target: Tensor,
-}
-
-impl Batch {
-    /// The samples of both.
-    ///
-    /// # Errors
-    /// Sizes differ, or no memory.
-    pub fn with(self, other: Self) -> Result<Self> {
-        // Along their memory: joined as pictures, they would be laid out anew.
-        let join = |a: &Tensor, b: &Tensor| {
-            let rows = |t: &Tensor| t.f_permute([0, 2, 3, 1]);
-            Tensor::f_cat(&[rows(a)?, rows(b)?], 0)?.f_permute([0, 3, 1, 2])
-        };
-        Ok(Self {
-            maps: join(&self.maps, &other.maps)?,
-            globals: Tensor::f_cat(&[&self.globals, &other.globals], 0)?,
-            target: join(&self.target, &other.target)?,
-        })
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
-pub struct Pool {
-    /// [capacity, h, w, CHANNELS].
-    maps: Tensor,
-    globals: Tensor,
-    /// [capacity, h, w, 3].
-    target: Tensor,
+pub(crate) struct Pool {
+    /// Each [capacity, …].
+    columns: Vec<Tensor>,
     uses: usize,
     /// Slots with a sample, and how often it may still be given out.
     filled: Vec<(i64, usize)>,
@@ -74,17 +22,23 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Room for `capacity` samples of `size` (width, height), each given out `uses` times.
+    /// Room for `capacity` samples, each given out `uses` times. `columns` are the shapes and kinds of a sample's tensors.
     ///
     /// # Errors
     /// No memory.
-    pub fn new(capacity: usize, uses: usize, size: (u32, u32), device: Device) -> Result<Self> {
+    pub fn new(
+        capacity: usize,
+        uses: usize,
+        columns: &[(&[i64], Kind)],
+        device: Device,
+    ) -> Result<Self> {
         let slots = capacity as i64;
-        let (w, h) = (i64::from(size.0), i64::from(size.1));
+        let column = |(shape, kind): &(&[i64], Kind)| {
+            let shape: Vec<i64> = [slots].into_iter().chain(shape.iter().copied()).collect();
+            Tensor::f_zeros(shape.as_slice(), (*kind, device))
+        };
         Ok(Self {
-            maps: Tensor::f_zeros([slots, h, w, CHANNELS as i64], (Kind::BFloat16, device))?,
-            globals: Tensor::f_zeros([slots, GLOBALS as i64], (Kind::Float, device))?,
-            target: Tensor::f_zeros([slots, h, w, 3], (Kind::Float, device))?,
+            columns: columns.iter().map(column).collect::<Result<_>>()?,
             uses: uses.max(1),
             filled: Vec::with_capacity(capacity),
             free: (0..slots).rev().collect(),
@@ -102,30 +56,29 @@ impl Pool {
         self.free.len()
     }
 
-    /// Takes in samples, as far as there is room.
+    /// Takes in samples: of each column all their values, from any device, in any shape. There must be room.
+    ///
+    /// In one piece rather than one by one, since each transfer waits for the device.
     ///
     /// # Errors
-    /// A sample of another size, or no memory.
-    pub fn put(&mut self, samples: &[Packed]) -> Result<()> {
-        let samples = &samples[..samples.len().min(self.room())];
-        if samples.is_empty() {
+    /// Shapes that do not fit, or no memory.
+    pub fn put(&mut self, columns: &[Tensor]) -> Result<()> {
+        let Some((column, values)) = self.columns.first().zip(columns.first()) else {
+            return Ok(());
+        };
+        let row = column.numel() / column.size()[0].max(1) as usize;
+        let count = values.numel() / row.max(1);
+        if count == 0 {
             return Ok(());
         }
-        let slots: Vec<i64> = self.free.split_off(self.free.len() - samples.len());
+        let slots: Vec<i64> = self.free.split_off(self.free.len().saturating_sub(count));
         let index = Tensor::f_from_slice(&slots)?.f_to_device(self.device)?;
-        // In one piece: each transfer waits for the device.
-        let maps: Vec<i16> = samples.iter().flat_map(|s| s.maps.iter().copied()).collect();
-        let target: Vec<f32> = samples.iter().flat_map(|s| s.target.iter().copied()).collect();
-        let globals: Vec<f32> = samples.iter().flat_map(|s| s.globals).collect();
-        let write = |pool: &mut Tensor, values: Tensor| -> Result<()> {
-            let mut shape = pool.size();
-            shape[0] = -1;
-            let rows = values.f_view(shape.as_slice())?.f_to_device(self.device)?;
-            pool.f_index_copy_(0, &index, &rows).map(drop)
-        };
-        write(&mut self.maps, from_bits(&Tensor::f_from_slice(&maps)?)?)?;
-        write(&mut self.target, Tensor::f_from_slice(&target)?)?;
-        write(&mut self.globals, Tensor::f_from_slice(&globals)?)?;
+        for (column, values) in self.columns.iter_mut().zip(columns) {
+            let mut shape = column.size();
+            shape[0] = slots.len() as i64;
+            let rows = values.f_to_device(self.device)?.f_view(shape.as_slice())?;
+            let _ = column.f_index_copy_(0, &index, &rows)?;
+        }
         self.filled.extend(slots.into_iter().map(|slot| (slot, self.uses)));
         Ok(())
     }
@@ -134,7 +87,7 @@ impl Pool {
     ///
     /// # Errors
     /// No memory.
-    pub fn draw(&mut self, count: usize, rng: &mut ChaCha8Rng) -> Result<Batch> {
+    pub fn draw(&mut self, count: usize, rng: &mut ChaCha8Rng) -> Result<Vec<Tensor>> {
         let count = count.min(self.filled.len());
         // The chosen ones gather at the end.
         for chosen in 0..count {
@@ -150,12 +103,7 @@ impl Pool {
             }
         }
         let index = Tensor::f_from_slice(&slots)?.f_to_device(self.device)?;
-        let rows = |pool: &Tensor| pool.f_index_select(0, &index);
-        Ok(Batch {
-            maps: rows(&self.maps)?.f_permute([0, 3, 1, 2])?,
-            globals: rows(&self.globals)?,
-            target: rows(&self.target)?.f_permute([0, 3, 1, 2])?,
-        })
+        self.columns.iter().map(|column| column.f_index_select(0, &index)).collect()
     }
 }
 
@@ -167,47 +115,33 @@ mod tests {
 
     use super::*;
 
-    fn sample(number: f32) -> Packed {
-        let maps = vec![number; 8 * 8 * CHANNELS];
-        Sample { maps, globals: [number; GLOBALS], target: vec![number; 8 * 8 * 3] }.into()
+    const COLUMNS: [(&[i64], Kind); 2] = [(&[2, 3], Kind::Float), (&[1], Kind::Int64)];
+
+    fn samples(numbers: std::ops::Range<i64>) -> [Tensor; 2] {
+        let number = Tensor::from_slice(&numbers.collect::<Vec<i64>>());
+        let picture = number.view([-1, 1, 1]).expand([-1, 2, 3], false).contiguous();
+        [picture.to_kind(Kind::Float), number]
     }
 
     #[test]
     fn each_sample_is_given_out_so_often_and_makes_room() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut pool = Pool::new(6, 3, (8, 8), Device::Cpu).unwrap();
-        pool.put(&(0..4).map(|i| sample(i as f32)).collect::<Vec<_>>()).unwrap();
+        let mut pool = Pool::new(6, 3, &COLUMNS, Device::Cpu).unwrap();
+        pool.put(&samples(0..4)).unwrap();
+        assert_eq!((pool.len(), pool.room()), (4, 2));
         let mut seen = BTreeMap::new();
-        for _ in 0..6 {
-            let batch = pool.draw(2, &mut rng).unwrap();
-            let numbers = Vec::<f32>::try_from(batch.globals.select(1, 0)).unwrap();
+        while pool.len() >= 2 {
+            let drawn = pool.draw(2, &mut rng).unwrap();
+            let numbers = Vec::<i64>::try_from(drawn[1].view([-1])).unwrap();
             assert_ne!(numbers[0], numbers[1], "one sample twice in a batch");
             for (row, number) in numbers.iter().enumerate() {
-                *seen.entry(*number as i32).or_insert(0) += 1;
-                for t in [&batch.maps, &batch.target] {
-                    assert_eq!(t.double_value(&[row as i64, 1, 7, 3]) as f32, *number);
-                }
-            }
-            if pool.len() < 2 {
-                break;
+                *seen.entry(*number).or_insert(0) += 1;
+                assert_eq!(drawn[0].double_value(&[row as i64, 1, 2]), *number as f64);
             }
         }
-        assert!(seen.values().all(|times| *times <= 3), "{seen:?}");
+        assert!(seen.len() == 4 && seen.values().all(|times| *times <= 3), "{seen:?}");
         assert!(pool.room() >= 5);
-        pool.put(&(10..20).map(|i| sample(i as f32)).collect::<Vec<_>>()).unwrap();
-        assert_eq!(pool.room(), 0, "filled again, and what has no room is left out");
-    }
-
-    #[test]
-    fn batches_are_joined_in_order() {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut pools = [0, 1].map(|_| Pool::new(2, 1, (8, 8), Device::Cpu).unwrap());
-        pools[0].put(&[sample(1.0)]).unwrap();
-        pools[1].put(&[sample(2.0)]).unwrap();
-        let [a, b] = pools.each_mut().map(|pool| pool.draw(1, &mut rng).unwrap());
-        let both = a.with(b).unwrap();
-        for t in [&both.maps, &both.target] {
-            assert_eq!((t.double_value(&[0, 2, 1, 1]), t.double_value(&[1, 2, 1, 1])), (1.0, 2.0));
-        }
+        pool.put(&samples(10..15)).unwrap();
+        assert_eq!(pool.draw(100, &mut rng).unwrap()[1].size()[0], pool.len() as i64);
     }
 }

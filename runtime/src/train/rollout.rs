@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, SendTimeoutError, Sender, bounded};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::pool::Packed;
+use super::packed::Packed;
 use super::sample::Sample;
 use crate::card::ModelCard;
 use crate::data::Episode;

@@ -15,7 +15,8 @@ use super::course::Course;
 use super::loader::Loader;
 use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
-use super::pool::{Batch, Packed, Pool};
+use super::packed::{Batch, Packed, tensors};
+use super::pool::Pool;
 use super::publish::{looks_for, publish};
 use super::recipe::Recipe;
 use super::rollout::Rollouts;
@@ -278,9 +279,10 @@ impl Source {
         // A batch mixes episodes.
         let drawn = recipe.pool.max(SHUFFLE) + recipe.batch;
         let own = if rollouts.is_some() { recipe.pool / 4 + recipe.batch } else { 1 };
+        let pool = |capacity| Batch::pool(capacity, recipe.uses, size, device);
         Ok(Self {
-            drawn: Pool::new(drawn, recipe.uses, size, device)?,
-            own: Pool::new(own, recipe.uses, size, device)?,
+            drawn: pool(drawn)?,
+            own: pool(own)?,
             loader,
             rollouts,
             batch: recipe.batch,
@@ -304,16 +306,22 @@ impl Source {
         for _ in 0..self.drawn.room().saturating_sub(fresh.len()).min(samples.len()) {
             fresh.push(samples.recv().map_err(|_| closed())??);
         }
-        self.drawn.put(&fresh)?;
+        self.drawn.put(&tensors(&fresh)?)?;
         let mut own = 0;
         if let Some(rollouts) = &self.rollouts {
             let room = self.own.room();
-            self.own.put(&rollouts.samples.try_iter().take(room).collect::<Vec<_>>())?;
+            let fresh: Vec<Packed> = rollouts.samples.try_iter().take(room).collect();
+            self.own.put(&tensors(&fresh)?)?;
             own = (0..self.batch).filter(|_| rng.random_bool(self.rollout_share)).count();
         }
         let own = own.min(self.own.len());
-        let batch = self.drawn.draw(self.batch - own, rng)?;
-        if own == 0 { Ok(batch) } else { Ok(batch.with(self.own.draw(own, rng)?)?) }
+        let mut columns = self.drawn.draw(self.batch - own, rng)?;
+        if own > 0 {
+            for (column, own) in columns.iter_mut().zip(self.own.draw(own, rng)?) {
+                *column = Tensor::f_cat(&[&*column, &own], 0)?;
+            }
+        }
+        Ok(Batch::new(columns)?)
     }
 }
 

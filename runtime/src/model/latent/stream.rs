@@ -208,10 +208,7 @@ impl LatentStream {
         let of_guess = values(&decoded.rgb.f_narrow(0, 1, 1)?)?;
         let changed =
             latent.f_sub(guess)?.f_square()?.f_mean_dim([3i64].as_slice(), false, Kind::Float)?;
-        let agrees = changed
-            .f_mul_scalar(-1.0 / AGREES)?
-            .f_exp()?
-            .f_view([1, 1, rows, columns])?;
+        let agrees = changed.f_mul_scalar(-1.0 / AGREES)?.f_exp()?.f_view([1, 1, rows, columns])?;
         let (width, height) = self.size();
         let size = [height as i64, width as i64];
         let agrees = values(&agrees.f_upsample_bilinear2d(size, false, None, None)?)?;

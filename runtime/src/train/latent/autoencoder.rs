@@ -24,9 +24,10 @@ use crate::train::course::Course;
 use crate::train::loader::Loader;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
+use crate::train::pool::Pool;
 use crate::train::publish::{averaged, folders};
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{find_episodes, learning_rate, list_all, next_batch};
+use crate::train::trainer::{find_episodes, learning_rate, list_all};
 use crate::train::{Progress, TrainError};
 use crate::weights::{Precision, write_weights};
 
@@ -36,6 +37,9 @@ const PER_VISIT: usize = 12;
 const SCORED_EVERY: usize = 8;
 /// Pictures of the figure.
 const SHOWN: usize = 6;
+
+/// Pictures at hand at least, so that a batch mixes episodes.
+const SHUFFLE: usize = 128;
 
 /// A picture and how near its pixels are.
 struct Shot {
@@ -92,14 +96,18 @@ pub fn train_autoencoder(
         Loader::spawn(Arc::new(episodes), recipe.seed, ledger.runs, recipe.loaders, size, draw)
             .map_err(|source| TrainError::Io { action: "start a loader thread".into(), source })?;
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
-    let mut shuffle = Vec::new();
+    let (w, h) = (i64::from(size.0), i64::from(size.1));
+    let capacity = recipe.pool.max(SHUFFLE) + recipe.batch;
+    let columns: [(&[i64], Kind); 2] = [(&[h, w, 3], Kind::Uint8), (&[1, h, w], Kind::Float)];
+    let mut pool = Pool::new(capacity, recipe.uses, &columns, device)?;
     let mut saved_at = Instant::now();
     let mut course = Course::new(&ledger);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
-        let batch = next_batch(&loader, &mut shuffle, recipe.batch, &mut rng)?;
+        top_up(&mut pool, &loader, recipe.batch)?;
+        let batch = pool.draw(recipe.batch, &mut rng)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-        let loss = loss(recipe, &net, &batch, size, device, &mut rng)?;
+        let loss = loss(recipe, &net, &batch, &mut rng)?;
         loss.f_backward()?;
         // Decay would pull at an encoder that gets no gradient.
         let decay = if recipe.fixed_encoder { 0.0 } else { recipe.weight_decay };
@@ -158,6 +166,32 @@ fn draw(
     Ok(())
 }
 
+/// Waits until there are enough pictures in the pool for a batch, and takes what else has come.
+fn top_up(pool: &mut Pool, loader: &Loader<Shot>, batch: usize) -> Result<(), TrainError> {
+    let closed = || TrainError::Io {
+        action: "draw pictures".into(),
+        source: std::io::Error::other("all loader threads ended"),
+    };
+    let wait = (SHUFFLE + batch).saturating_sub(pool.len());
+    let come = loader.samples.len().min(pool.room());
+    let mut fresh = Vec::new();
+    for _ in 0..wait.max(come) {
+        fresh.push(loader.samples.recv().map_err(|_| closed())??);
+    }
+    let rgb = fresh.iter().map(|s| s.rgb.as_slice()).collect::<Vec<_>>().concat();
+    let near = fresh.iter().map(|s| s.nearness.as_slice()).collect::<Vec<_>>().concat();
+    Ok(pool.put(&[Tensor::f_from_slice(&rgb)?, Tensor::f_from_slice(&near)?])?)
+}
+
+/// Bytes [batch, h, w, 3] as [batch, 3, h, w], −1 to 1, f32.
+fn signed(bytes: &Tensor) -> Result<Tensor, tch::TchError> {
+    bytes
+        .f_to_kind(Kind::Float)?
+        .f_permute([0, 3, 1, 2])?
+        .f_mul_scalar(2.0 / 255.0)?
+        .f_sub_scalar(1.0)
+}
+
 /// Pictures as [batch, 3, h, w], −1 to 1, f32.
 pub(crate) fn pictures<'a>(
     rgb: impl IntoIterator<Item = &'a [u8]>,
@@ -165,28 +199,19 @@ pub(crate) fn pictures<'a>(
     device: Device,
 ) -> Result<Tensor, tch::TchError> {
     let bytes = rgb.into_iter().collect::<Vec<_>>().concat();
-    Tensor::f_from_slice(&bytes)?
-        .f_view([-1, i64::from(height), i64::from(width), 3])?
-        .f_to_device(device)?
-        .f_to_kind(Kind::Float)?
-        .f_permute([0, 3, 1, 2])?
-        .f_mul_scalar(2.0 / 255.0)?
-        .f_sub_scalar(1.0)
+    let shape = [-1, i64::from(height), i64::from(width), 3];
+    signed(&Tensor::f_from_slice(&bytes)?.f_view(shape)?.f_to_device(device)?)
 }
 
+/// `batch` are bytes [batch, h, w, 3] and nearness [batch, 1, h, w].
 fn loss(
     recipe: &AutoencoderRecipe,
     net: &Autoencoder,
-    batch: &[Shot],
-    size: (u32, u32),
-    device: Device,
+    batch: &[Tensor],
     rng: &mut ChaCha8Rng,
 ) -> Result<Tensor, TrainError> {
     let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
-    let mut target = pictures(batch.iter().map(|s| s.rgb.as_slice()), size, device)?;
-    let near = batch.iter().map(|s| s.nearness.as_slice()).collect::<Vec<_>>().concat();
-    let shape = [batch.len() as i64, 1, i64::from(size.1), i64::from(size.0)];
-    let mut near = Tensor::f_from_slice(&near)?.f_view(shape)?.f_to_device(device)?;
+    let (mut target, mut near) = (signed(&batch[0])?, batch[1].shallow_clone());
     if rng.random_bool(0.5) {
         target = target.f_flip([3i64])?;
         near = near.f_flip([3i64])?;

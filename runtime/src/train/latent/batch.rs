@@ -128,18 +128,16 @@ impl Row {
         let truth = pictures(sequence.rgb.iter().map(Vec::as_slice), coder.size, coder.device)?
             .f_to_kind(coder.kind)?;
         let cameras = sequence.cameras.iter().copied().zip(sequence.commanded.iter().copied());
-        let shadow = if sequence.shadow.is_empty() {
+        let seen = &sequence.shadow;
+        let shadow = if seen.globals.is_empty() {
             None
         } else {
-            let frames = || sequence.shadow.iter();
-            let guess: Vec<f32> = frames().flat_map(|f| f.guess.0.iter().copied()).collect();
-            let known: Vec<f32> = frames().flat_map(|f| f.guess.1.iter().copied()).collect();
-            let maps: Vec<i16> = frames().flat_map(|f| f.maps.iter().copied()).collect();
+            let maps = from_bits(&coder.tensor(&seen.maps, CHANNELS as i64)?)?;
             Some(Shadow {
-                guess: tokens(&coder.encode(&coder.tensor(&guess, 3)?)?)?,
-                known: tokens(&token_mean(&coder.tensor(&known, 1)?)?)?,
-                maps: from_bits(&coder.tensor(&maps, CHANNELS as i64)?)?.f_to_kind(coder.kind)?,
-                globals: frames().map(|f| f.globals).collect(),
+                guess: tokens(&coder.encode(&coder.tensor(&seen.guess, 3)?)?)?,
+                known: tokens(&token_mean(&coder.tensor(&seen.known, 1)?)?)?,
+                maps: maps.f_to_kind(coder.kind)?,
+                globals: seen.globals.clone(),
             })
         };
         Ok(Self {

@@ -35,6 +35,10 @@ pub struct AutoencoderRecipe {
     pub fixed_encoder: bool,
     /// Pictures per step.
     pub batch: usize,
+    /// Pictures kept on the device for drawing from; each of 256×144 takes 0.26 MB.
+    pub pool: usize,
+    /// How often a picture is learnt from.
+    pub uses: usize,
     /// Time spent training, minutes; the learning rate follows a cosine over it.
     pub minutes: f64,
     /// Peak learning rate of AdamW.
@@ -74,6 +78,8 @@ impl Default for AutoencoderRecipe {
             start_from: None,
             fixed_encoder: false,
             batch: 8,
+            pool: 128,
+            uses: 1,
             minutes: 30.0,
             learning_rate: 1.5e-3,
             warmup_steps: 200,
@@ -127,6 +133,8 @@ impl AutoencoderRecipe {
             ("batch", self.batch, 1, 4096),
             ("threads", self.threads, 0, 1024),
             ("loaders", self.loaders, 0, 256),
+            ("pool", self.pool, 0, 1 << 20),
+            ("uses", self.uses, 1, 1000),
         ] {
             if !(least..=most).contains(&value) {
                 return Some((field, value.to_string(), "it is too small or too large"));

@@ -22,25 +22,31 @@ pub struct Sequence {
     pub commanded: Vec<CameraPose>,
     /// What a model that does not see the shadow is told, as [`Sample::globals`].
     pub dreamed: Vec<[f32; GLOBALS]>,
-    /// What the shadow shows of each frame; empty if it was not looked at.
-    pub shadow: Vec<ShadowFrame>,
+    /// What the shadow shows of the frames; empty if it was not looked at.
+    pub shadow: Shadow,
 }
 
-/// What a model that sees the shadow is given of a frame.
-pub struct ShadowFrame {
+/// What a model that sees the shadow is given of frames, one after another.
+#[derive(Default)]
+pub struct Shadow {
     /// As [`Sample::maps`], bits of bfloat16.
     pub maps: Vec<i16>,
     /// As [`Sample::globals`].
-    pub globals: [f32; GLOBALS],
-    /// As [`best_guess`] makes them: colours, and how well they are known.
-    pub guess: (Vec<f32>, Vec<f32>),
+    pub globals: Vec<[f32; GLOBALS]>,
+    /// As [`best_guess`] makes them: colours, interleaved.
+    pub guess: Vec<f32>,
+    /// And how well each pixel is known.
+    pub known: Vec<f32>,
 }
 
-impl ShadowFrame {
-    fn new(sample: &Sample) -> Self {
-        let mut guess = (Vec::new(), Vec::new());
-        best_guess(&sample.maps, &mut guess.0, &mut guess.1);
-        Self { maps: to_bits(&sample.maps), globals: sample.globals, guess }
+impl Shadow {
+    fn push(&mut self, sample: &Sample) {
+        let (mut rgb, mut known) = (Vec::new(), Vec::new());
+        best_guess(&sample.maps, &mut rgb, &mut known);
+        self.maps.extend(to_bits(&sample.maps));
+        self.globals.push(sample.globals);
+        self.guess.append(&mut rgb);
+        self.known.append(&mut known);
     }
 }
 
@@ -110,7 +116,7 @@ pub fn draw_shadowed(
         let samples = visit.next(&mut view, open.len(), rng)?.unwrap_or_default();
         for (sequence, sample) in open.iter_mut().zip(samples) {
             sequence.push(episode, frame)?;
-            sequence.shadow.push(ShadowFrame::new(&sample));
+            sequence.shadow.push(&sample);
         }
         let (done, rest) = open.into_iter().partition(|s: &Sequence| s.rgb.len() == length);
         open = rest;
