@@ -193,12 +193,11 @@ fn a_model_that_dreams_is_trained_in_two_stages_and_plays() {
     let path = dir.join("dreamer.ron");
     let coder = out.join("small.autoencoder.ron");
     let network = "(channels: 32, heads: 2, depth: 2, context_frames: 4)";
-    let dreamer = |frames: usize| {
-        format!(
-            "({common}, autoencoder: {coder:?}, network: {network}, frames: {frames}, minutes: 0.05)"
-        )
+    let dreamer = |frames: usize, anchored: usize| {
+        let frames = format!("frames: {frames}, anchored_frames: {anchored}");
+        format!("({common}, autoencoder: {coder:?}, network: {network}, {frames}, minutes: 0.05)")
     };
-    fs::write(&path, dreamer(4)).unwrap();
+    fs::write(&path, dreamer(4, 3)).unwrap();
     let figures = dir.join("train.json");
     Program::new(&["train", "--stage", "dreamer"]).word(&path).with("--json", &figures).succeeds();
     assert!(json(&figures)["steps"].as_u64() > Some(0));
@@ -213,8 +212,12 @@ fn a_model_that_dreams_is_trained_in_two_stages_and_plays() {
         .succeeds();
     assert_eq!(json(&played.join("summary.json"))["mode"], "dream");
 
-    fs::write(&path, dreamer(4000)).unwrap();
+    fs::write(&path, dreamer(4000, 3)).unwrap();
     Program::new(&["train", "--stage", "dreamer"]).word(&path).fails_with(&["frames is 4000"]);
+    fs::write(&path, dreamer(4, 200)).unwrap();
+    Program::new(&["train", "--stage", "dreamer"])
+        .word(&path)
+        .fails_with(&["anchored_frames is 200, but the longest episode"]);
 }
 
 #[test]

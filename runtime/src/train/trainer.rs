@@ -65,6 +65,18 @@ pub enum TrainError {
         /// What was expected.
         wanted: String,
     },
+    /// No episode has as many frames as a sequence.
+    #[error(
+        "{field} is {frames}, but the longest episode has {longest} frames; lower it, or record with --frames {frames}"
+    )]
+    TooShort {
+        /// Of the recipe.
+        field: &'static str,
+        /// What it says.
+        frames: usize,
+        /// Of all episodes.
+        longest: usize,
+    },
     /// This machine lacks the recipe's device.
     #[error("this machine has no device `{device}`; set `device: \"cpu\"` in the recipe")]
     NoDevice {

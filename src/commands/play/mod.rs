@@ -30,6 +30,8 @@ mod world;
 
 /// The model that comes with the program.
 pub const SHIPPED_MODEL: &str = "assets/models/courtyard.world.ron";
+/// The one that can dream.
+const DREAMING_MODEL: &str = "assets/models/m-tiny.world.ron";
 
 /// Arguments of `reverie play`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +42,7 @@ pub struct PlayArgs {
     #[command(flatten)]
     reading: ReadingArgs,
     /// Model card; `paint` plays in plain shadow paint.
-    #[arg(long, default_value = SHIPPED_MODEL)]
+    #[arg(long, default_value = SHIPPED_MODEL, default_value_if("dream", "true", DREAMING_MODEL))]
     model: String,
     /// Of the layout, of the model's noise and of its look.
     #[arg(long, default_value_t = 7)]

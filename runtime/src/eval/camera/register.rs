@@ -565,8 +565,10 @@ mod tests {
                 let [yaw, pitch, right, forward] = error.values();
                 let turned = yaw.hypot(pitch).to_degrees();
                 let moved = right.hypot(forward);
+                // After a wide turn a third of the picture is no longer common to both.
+                let most_deg = if found.overlap > 0.7 { 0.2 } else { 0.4 };
                 assert!(
-                    turned < 0.2 && moved < 0.05,
+                    turned < most_deg && moved < 0.05,
                     "{offset:?}: {found:?}, {turned} deg, {moved} m"
                 );
             }

@@ -19,7 +19,7 @@ use crate::style::StyleWeights;
 /// Noise level that past pictures are told to have: own ones are never perfect.
 const PAST_LEVEL: f32 = 0.05;
 /// Mean squared change of a token's latents at which the network still agrees with the guess by 1 / e.
-const AGREES: f64 = 0.3;
+const AGREES: f64 = 1e-3;
 /// Largest difference of values of 0 to 1 at which a picture counts as the one that was drafted.
 const SAME: f32 = 1e-6;
 

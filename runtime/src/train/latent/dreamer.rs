@@ -19,6 +19,7 @@ use super::dreamer_recipe::DreamerRecipe;
 use super::publish::publish;
 use super::sequence::{Sequence, draw_plain, draw_shadowed};
 use crate::condition::{CHANNELS, GLOBALS};
+use crate::data::Episode;
 use crate::model::latent::files::load_autoencoder;
 use crate::model::latent::transformer::{Inputs, Transformer};
 use crate::train::course::Course;
@@ -50,6 +51,20 @@ pub fn train_dreamer(
     let device = crate::device::device_by_name(&recipe.device)
         .ok_or_else(|| TrainError::NoDevice { device: recipe.device.clone() })?;
     let (episodes, size) = find_episodes(&recipe.data)?;
+    for (field, frames) in [("frames", recipe.frames), ("anchored_frames", recipe.anchored_frames)]
+    {
+        let mut longest = 0;
+        for path in &episodes {
+            if longest >= frames {
+                break;
+            }
+            // One that cannot be read is told by the loaders.
+            longest = longest.max(Episode::open(path).map_or(0, |episode| episode.len()));
+        }
+        if longest > 0 && longest < frames {
+            return Err(TrainError::TooShort { field, frames, longest });
+        }
+    }
     std::fs::create_dir_all(&recipe.out).map_err(|source| TrainError::Io {
         action: format!("create {}", recipe.out.display()),
         source,
