@@ -14,9 +14,10 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
-use super::batch::{Batch, Coder, Mode, Past, Row};
+use super::batch::{Batch, Mode, Past};
 use super::dreamer_recipe::DreamerRecipe;
 use super::publish::publish;
+use super::row::{Coder, Row};
 use super::sequence::{Sequence, draw_plain, draw_shadowed};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::Episode;
