@@ -51,43 +51,53 @@ pub fn without_alpha(rgba: &[u8]) -> Vec<u8> {
     rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()
 }
 
-/// The running thread; it ends when this is dropped.
+/// The running threads; they end when this is dropped.
 #[derive(Debug)]
 pub struct Dreamed {
     /// Pictures with the labels of what they were to show, or why the model fails.
     pub samples: Receiver<Result<ObserverSample, ModelError>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Dreamed {
-    /// Starts to play the model of `card` over `episodes`.
+    /// Starts to play the model of `card` over `episodes`, in each thread on its own.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn spawn(episodes: Arc<Vec<PathBuf>>, card: PathBuf, seed: u64) -> std::io::Result<Self> {
+    pub fn spawn(
+        episodes: Arc<Vec<PathBuf>>,
+        card: PathBuf,
+        seed: u64,
+        threads: usize,
+    ) -> std::io::Result<Self> {
         let (send, samples) = bounded(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0D2E_A3ED);
-        let stopped = stop.clone();
-        let work = move || {
-            let sink = Sink { send, stop: stopped };
-            while !episodes.is_empty() && sink.is_open() {
-                if let Err(error) = play_some(&card, &episodes, &mut rng, &sink) {
-                    sink.give(Err(error));
-                    return;
+        let mut out = Self { samples, stop, threads: Vec::new() };
+        for number in 0..threads.max(1) {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0D2E_A3ED);
+            rng.set_stream(number as u64);
+            let (episodes, card) = (episodes.clone(), card.clone());
+            let sink = Sink { send: send.clone(), stop: out.stop.clone() };
+            let work = move || {
+                while !episodes.is_empty() && sink.is_open() {
+                    if let Err(error) = play_some(&card, &episodes, &mut rng, &sink) {
+                        sink.give(Err(error));
+                        return;
+                    }
                 }
-            }
-        };
-        let thread = std::thread::Builder::new().name("dreamed".to_owned()).spawn(work)?;
-        Ok(Self { samples, stop, thread: Some(thread) })
+            };
+            let name = format!("dreamed {number}");
+            out.threads.push(std::thread::Builder::new().name(name).spawn(work)?);
+        }
+        Ok(out)
     }
 }
 
 impl Drop for Dreamed {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }

@@ -45,8 +45,16 @@ pub struct ObserverRecipe {
     pub bf16: bool,
     /// Share of pictures that the model drew.
     pub dreamed_share: f64,
-    /// Pictures of the model that are kept and used again, each time in other colours.
+    /// Threads in which the model draws.
+    pub dreamed_threads: usize,
+    /// Pictures of the model that are kept on the device at most.
     pub dreamed_kept: usize,
+    /// How often each of them is used, each time in other colours.
+    pub dreamed_uses: usize,
+    /// True pictures that are kept on the device at most.
+    pub pool: usize,
+    /// How often each of them is used, each time in other colours.
+    pub uses: usize,
     /// Weight of the depth's negative log-likelihood beside the cross-entropy of the classes.
     pub depth_weight: f64,
     /// Time between checkpoints, seconds.
@@ -73,7 +81,11 @@ impl Default for ObserverRecipe {
             ema_decay: 0.998,
             bf16: true,
             dreamed_share: 0.45,
+            dreamed_threads: 1,
             dreamed_kept: 1024,
+            dreamed_uses: 12,
+            pool: 512,
+            uses: 3,
             depth_weight: 0.5,
             checkpoint_every_s: 120.0,
         }
@@ -118,7 +130,11 @@ impl ObserverRecipe {
             ("batch", self.batch, 1, 4096, "it must lie between 1 and 4096"),
             ("threads", self.threads, 0, 1024, "it must be at most 1024"),
             ("loaders", self.loaders, 0, 256, "it must be at most 256"),
-            ("dreamed_kept", self.dreamed_kept, 1, 1 << 16, "it must lie between 1 and 65536"),
+            ("dreamed_threads", self.dreamed_threads, 1, 256, "it must lie between 1 and 256"),
+            ("dreamed_kept", self.dreamed_kept, 1, 1 << 20, "it must lie between 1 and 1048576"),
+            ("dreamed_uses", self.dreamed_uses, 1, 1000, "it must lie between 1 and 1000"),
+            ("pool", self.pool, 1, 1 << 20, "it must lie between 1 and 1048576"),
+            ("uses", self.uses, 1, 1000, "it must lie between 1 and 1000"),
         ] {
             if !(least..=most).contains(&value) {
                 return Some((field, value.to_string(), allowed));

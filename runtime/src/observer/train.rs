@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::augment::{Augmented, augment};
+use super::augment::{Batch, augment, columns, pool};
 use super::dreamed::Dreamed;
 use super::files::publish;
 use super::net::ObserverNet;
@@ -24,13 +24,16 @@ use crate::device::device_by_name;
 use crate::train::course::Course;
 use crate::train::loader::Loader;
 use crate::train::optimizer::Optimizer;
+use crate::train::pool::Pool;
 use crate::train::publish::folders;
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{find_episodes, learning_rate, list_all, next_batch};
+use crate::train::trainer::{find_episodes, learning_rate, list_all};
 use crate::train::{Progress, TrainError};
 
 /// Frames drawn from an episode per visit.
 const PER_VISIT: usize = 12;
+/// Pictures at hand at least, so that a batch mixes episodes.
+const SHUFFLE: usize = 128;
 
 /// Trains or resumes; returns the path of a model card with the observer in it, in the recipe's folder.
 ///
@@ -71,7 +74,7 @@ pub fn train_observer(
     let state_path = recipe.out.join("state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
     ledger.runs += 1;
-    let mut source = Source::new(recipe, &ledger, episodes.clone(), size)?;
+    let mut source = Source::new(recipe, &ledger, episodes.clone(), size, device)?;
     let publish = |optimizer: &Optimizer, ledger: &Ledger| {
         let provenance = provenance(recipe, command, ledger, episodes.len());
         publish(&recipe.out, &recipe.model, &recipe.network, optimizer, provenance)
@@ -83,7 +86,7 @@ pub fn train_observer(
         let batch = source.next(recipe.batch)?;
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-        let loss = loss(recipe, &net, &batch, size, device)?;
+        let loss = loss(recipe, &net, &batch)?;
         loss.f_backward()?;
         let norm = optimizer.step(rate, recipe.weight_decay, recipe.ema_decay)?;
         let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
@@ -156,15 +159,13 @@ fn provenance(
     }
 }
 
-/// Where batches come from: true pictures as they are drawn, and kept ones of the model.
+/// Where batches come from: true pictures as they are drawn, and those of the model.
 struct Source {
     loader: Loader<ObserverSample>,
-    shuffle: Vec<ObserverSample>,
+    drawn: Pool,
     dreamed: Option<Dreamed>,
     dreamed_share: f64,
-    kept: Vec<ObserverSample>,
-    most_kept: usize,
-    width: usize,
+    kept: Pool,
     rng: ChaCha8Rng,
 }
 
@@ -174,6 +175,7 @@ impl Source {
         ledger: &Ledger,
         episodes: Vec<PathBuf>,
         size: (u32, u32),
+        device: Device,
     ) -> Result<Self, TrainError> {
         let io = |what: &str| {
             let action = format!("start a {what} thread");
@@ -185,50 +187,52 @@ impl Source {
                 .map_err(io("loader"))?;
         let seed = recipe.seed ^ (ledger.runs << 16);
         let dreamed = (recipe.dreamed_share > 0.0)
-            .then(|| Dreamed::spawn(episodes, recipe.model.clone(), seed))
+            .then(|| Dreamed::spawn(episodes, recipe.model.clone(), seed, recipe.dreamed_threads))
             .transpose()
             .map_err(io("dreaming"))?;
+        let room = recipe.pool.max(SHUFFLE) + recipe.batch;
         Ok(Self {
             loader,
-            shuffle: Vec::new(),
+            drawn: pool(room, recipe.uses, size, device)?,
             dreamed,
             dreamed_share: recipe.dreamed_share,
-            kept: Vec::new(),
-            most_kept: recipe.dreamed_kept,
-            width: size.0 as usize,
+            kept: pool(recipe.dreamed_kept, recipe.dreamed_uses, size, device)?,
             rng: ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32)),
         })
     }
 
-    fn next(&mut self, count: usize) -> Result<Vec<Augmented>, TrainError> {
+    fn next(&mut self, count: usize) -> Result<Batch, TrainError> {
         if let Some(dreamed) = &self.dreamed {
-            // While there are few, all that come are taken; later a step brings one: the model shall not take the
-            // trainer's time.
-            let most = if self.kept.len() < self.most_kept { usize::MAX } else { 1 };
-            for sample in dreamed.samples.try_iter().take(most) {
-                let sample = sample.map_err(TrainError::Model)?;
-                if self.kept.len() < self.most_kept {
-                    self.kept.push(sample);
-                } else {
-                    let at = self.rng.random_range(0..self.kept.len());
-                    self.kept[at] = sample;
-                }
+            let fresh = dreamed.samples.try_iter().take(self.kept.room());
+            let fresh = fresh.collect::<Result<Vec<_>, _>>().map_err(TrainError::Model)?;
+            self.kept.put(&columns(&fresh)?)?;
+        }
+        let dreamed = (0..count).filter(|_| self.rng.random_bool(self.dreamed_share)).count();
+        let dreamed = dreamed.min(self.kept.len());
+        self.top_up(count)?;
+        let mut drawn = self.drawn.draw(count - dreamed, &mut self.rng)?;
+        if dreamed > 0 {
+            for (column, own) in drawn.iter_mut().zip(self.kept.draw(dreamed, &mut self.rng)?) {
+                *column = Tensor::f_cat(&[&*column, &own], 0)?;
             }
         }
-        let dreamed = match self.kept.len() {
-            0 => 0,
-            _ => (0..count).filter(|_| self.rng.random_bool(self.dreamed_share)).count(),
+        Ok(augment(&drawn, &mut self.rng)?)
+    }
+
+    /// Waits until there are enough true pictures for a batch, and takes what else has come.
+    fn top_up(&mut self, count: usize) -> Result<(), TrainError> {
+        let closed = || TrainError::Io {
+            action: "draw pictures".into(),
+            source: std::io::Error::other("all loader threads ended"),
         };
-        let fresh = next_batch(&self.loader, &mut self.shuffle, count - dreamed, &mut self.rng)?;
-        let mut batch = Vec::with_capacity(count);
-        for sample in &fresh {
-            batch.push(augment(sample, self.width, &mut self.rng));
+        let samples = &self.loader.samples;
+        let wait = (SHUFFLE + count).saturating_sub(self.drawn.len());
+        let come = samples.len().min(self.drawn.room());
+        let mut fresh = Vec::new();
+        for _ in 0..wait.max(come) {
+            fresh.push(samples.recv().map_err(|_| closed())??);
         }
-        for _ in 0..dreamed {
-            let at = self.rng.random_range(0..self.kept.len());
-            batch.push(augment(&self.kept[at], self.width, &mut self.rng));
-        }
-        Ok(batch)
+        Ok(self.drawn.put(&columns(&fresh)?)?)
     }
 }
 
@@ -249,28 +253,14 @@ fn draw(
 
 /// Weighed cross-entropy of the classes, and the negative log-likelihood of ln(depth) under a Laplace distribution
 /// whose scale is predicted (Kendall & Gal 2017), where there is no sky.
-fn loss(
-    recipe: &ObserverRecipe,
-    net: &ObserverNet,
-    batch: &[Augmented],
-    size: (u32, u32),
-    device: Device,
-) -> Result<Tensor, TrainError> {
-    let (count, w, h) = (batch.len() as i64, i64::from(size.0), i64::from(size.1));
+fn loss(recipe: &ObserverRecipe, net: &ObserverNet, batch: &Batch) -> Result<Tensor, TrainError> {
     let kind = if recipe.bf16 { Kind::BFloat16 } else { Kind::Float };
-    let stack = |of: fn(&Augmented) -> &[f32], shape: &[i64]| -> Result<Tensor, TrainError> {
-        let values = batch.iter().map(of).collect::<Vec<_>>().concat();
-        Ok(Tensor::f_from_slice(&values)?.f_view(shape)?.f_to_device(device)?)
-    };
-    let rgb = stack(|s| &s.rgb, &[count, h, w, 3])?.f_permute([0, 3, 1, 2])?.f_to_kind(kind)?;
-    let allowed = stack(|s| &s.allowed, &[count, CLASSES as i64])?;
-    let weight = stack(|s| &s.weight, &[-1])?;
-    let depth_ln = stack(|s| &s.depth_ln, &[-1])?;
-    let class = batch.iter().map(|s| s.class.as_slice()).collect::<Vec<_>>().concat();
-    let class = Tensor::f_from_slice(&class)?.f_to_device(device)?;
+    let flat = |map: &Tensor| map.f_reshape([-1]);
+    let (class, weight) = (flat(&batch.class)?, flat(&batch.weight)?);
+    let depth_ln = flat(&batch.depth_ln)?;
 
-    let seen = net.forward(&rgb, &allowed)?;
-    let cross_entropy = seen.class_logits.f_view([-1, CLASSES as i64])?.f_cross_entropy_loss(
+    let seen = net.forward(&batch.rgb.f_to_kind(kind)?, &batch.allowed)?;
+    let cross_entropy = seen.class_logits.f_reshape([-1, CLASSES as i64])?.f_cross_entropy_loss(
         &class,
         None::<Tensor>,
         Reduction::None,
@@ -279,8 +269,8 @@ fn loss(
     )?;
     let total = weight.f_sum(Kind::Float)?;
     let classes = cross_entropy.f_mul(&weight)?.f_sum(Kind::Float)?.f_div(&total)?;
-    let scale_ln = seen.scale_ln.f_view([-1])?;
-    let error = seen.depth_ln.f_view([-1])?.f_sub(&depth_ln)?.f_abs()?;
+    let scale_ln = seen.scale_ln.f_reshape([-1])?;
+    let error = seen.depth_ln.f_reshape([-1])?.f_sub(&depth_ln)?.f_abs()?;
     let likelihood = error.f_mul(&scale_ln.f_neg()?.f_exp()?)?.f_add(&scale_ln)?;
     let ground = weight.f_mul(&class.f_ne(i64::from(SKY_CLASS))?.f_to_kind(Kind::Float)?)?;
     let depth = likelihood

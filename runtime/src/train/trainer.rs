@@ -254,22 +254,6 @@ pub(crate) fn learning_rate(peak: f64, warmup_steps: u64, steps: u64, done: f64)
     peak * warm * cosine
 }
 
-pub(crate) fn next_batch<S: Send + 'static>(
-    loader: &Loader<S>,
-    shuffle: &mut Vec<S>,
-    count: usize,
-    rng: &mut ChaCha8Rng,
-) -> Result<Vec<S>, TrainError> {
-    let closed = || TrainError::Io {
-        action: "draw samples".into(),
-        source: std::io::Error::other("all loader threads ended"),
-    };
-    while shuffle.len() < SHUFFLE + count {
-        shuffle.push(loader.samples.recv().map_err(|_| closed())??);
-    }
-    Ok((0..count).map(|_| shuffle.swap_remove(rng.random_range(0..shuffle.len()))).collect())
-}
-
 /// Batches from what the loaders bring and what the model's own past looks like.
 struct Source {
     loader: Loader<Packed>,

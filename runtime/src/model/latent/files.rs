@@ -236,6 +236,32 @@ pub fn load(
     Ok((loaded, looks))
 }
 
+/// Fills a transformer that is to be trained with that of the model M whose card lies at `card_path`.
+///
+/// # Errors
+/// The model is missing or damaged, or its transformer has other sizes.
+pub(crate) fn start_from(
+    store: &VarStore,
+    card_path: &Path,
+    network: &TransformerConfig,
+) -> Result<(), ModelError> {
+    let card = ModelCard::load(card_path)?;
+    let (loaded, _) = load(card_path, &card, Device::Cpu, Kind::Float)?;
+    if loaded.net_config != *network {
+        let found = loaded.net_config;
+        let what = format!("its transformer has {found:?}, but the recipe's {network:?}");
+        return Err(ModelError::Unsupported { card: card_path.to_owned(), what });
+    }
+    let _guard = tch::no_grad_guard();
+    let known = loaded.store.variables();
+    for (name, mut variable) in store.variables() {
+        if let Some(values) = known.get(&format!("{NET}.{name}")) {
+            variable.f_copy_(values)?;
+        }
+    }
+    Ok(())
+}
+
 /// Does this program run what the card describes?
 fn check(
     card_path: &Path,

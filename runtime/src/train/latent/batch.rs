@@ -87,6 +87,22 @@ impl<'a> Batch<'a> {
         self.stacked(|row| Some(&row.latent))
     }
 
+    /// What was predicted, as the past of the same frames. A dream still begins with a true picture: of its first frame, which nothing is known of,
+    /// nothing can be predicted that would be worth to go on from.
+    ///
+    /// # Errors
+    /// Shapes differ.
+    pub fn past(&self, predicted: &Tensor) -> Result<Past, TrainError> {
+        Ok(Past::Own(match self.mode {
+            Mode::Anchored => predicted.shallow_clone(),
+            Mode::Dream => {
+                let frames = predicted.size()[1];
+                let first = self.truth()?.f_narrow(1, 0, 1)?;
+                Tensor::f_cat(&[first, predicted.f_narrow(1, 1, frames - 1)?], 1)?
+            }
+        }))
+    }
+
     /// What the network is given with this past.
     ///
     /// # Errors

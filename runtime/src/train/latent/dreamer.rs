@@ -1,7 +1,8 @@
 //! The training loop of model M's transformer.
 //!
 //! A step takes sequences whose past is true, or what the network itself made of it a few frames deep (a step in
-//! the manner of DAgger), with noise of a told level. In some steps they see the shadow, in the others they dream.
+//! the manner of DAgger), with noise of a told level. In some steps they see the shadow, in the others they dream. What a step
+//! predicts is the past of the next step on the same sequences, so that to go deeper costs nothing but that step.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use super::row::{Coder, Row};
 use super::sequence::{Sequence, draw_plain, draw_shadowed};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::Episode;
-use crate::model::latent::files::load_autoencoder;
+use crate::model::latent::files::{load_autoencoder, start_from};
 use crate::model::latent::transformer::{Inputs, Transformer};
 use crate::train::course::Course;
 use crate::train::loader::Loader;
@@ -87,6 +88,9 @@ pub fn train_dreamer(
     };
     let store = VarStore::new(device);
     let net = Transformer::new(&store.root(), &recipe.network, inputs)?;
+    if let Some(card) = &recipe.start_from {
+        start_from(&store, card, &recipe.network)?;
+    }
     let mut optimizer = Optimizer::new(&store)?;
     let state_path = recipe.out.join("dreamer.state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
@@ -127,17 +131,29 @@ pub fn train_dreamer(
     };
     let mut saved_at = Instant::now();
     let mut course = Course::new(&ledger);
+    let mut under_way = None;
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         let done = ledger.trained_s / (60.0 * recipe.minutes);
         let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-        let batch = if rng.random_bool(recipe.dream_share) {
-            Batch::new(&coder, plain.next(recipe.batch, &coder, &mut rng)?, Mode::Dream)
-        } else {
-            // As many frames.
-            let count = (recipe.batch * recipe.frames / recipe.anchored_frames).max(1);
-            Batch::new(&coder, shadowed.next(count, &coder, &mut rng)?, Mode::Anchored)
+        let Visit { batch, past, more } = match under_way.take() {
+            Some(visit) => visit,
+            None => {
+                let batch = if rng.random_bool(recipe.dream_share) {
+                    Batch::new(&coder, plain.next(recipe.batch, &coder, &mut rng)?, Mode::Dream)
+                } else {
+                    // As many frames.
+                    let count = (recipe.batch * recipe.frames / recipe.anchored_frames).max(1);
+                    Batch::new(&coder, shadowed.next(count, &coder, &mut rng)?, Mode::Anchored)
+                };
+                let deeper = rng.random_bool(recipe.own_share);
+                let more = if deeper { rng.random_range(1..=recipe.own_depth) } else { 0 };
+                Visit { batch, past: Past::True, more }
+            }
         };
-        let value = step(recipe, &net, &mut optimizer, &batch, kind, rate, &mut rng)?;
+        let (value, own) = step(recipe, &net, &mut optimizer, &batch, &past, more == 0, kind, rate, &mut rng)?;
+        if let Some(more) = more.checked_sub(1) {
+            under_way = Some(Visit { past: batch.past(&own)?, batch, more });
+        }
         let samples = recipe.batch * recipe.frames;
         let told =
             course.step(&mut ledger, value, optimizer.steps, samples, recipe.learning_rate)?;
@@ -197,32 +213,33 @@ impl Stock {
     }
 }
 
-/// One optimiser step; the loss is NaN if it was left out.
+/// Sequences that are being learnt from.
+struct Visit<'a> {
+    batch: Batch<'a>,
+    past: Past,
+    /// Steps after the next one.
+    more: usize,
+}
+
+/// One optimiser step. Returns the loss, NaN if the step was left out, and the predicted latents. What is not the `last` step on
+/// these sequences predicts in one stride from pure noise, as play does: it is the past of the next one.
 fn step(
     recipe: &DreamerRecipe,
     net: &Transformer,
     optimizer: &mut Optimizer,
     batch: &Batch,
+    past: &Past,
+    last: bool,
     kind: Kind,
     learning_rate: f64,
     rng: &mut ChaCha8Rng,
-) -> Result<f64, TrainError> {
+) -> Result<(f64, Tensor), TrainError> {
     let truth = batch.truth()?;
-    let mut past = Past::True;
-    if rng.random_bool(recipe.own_share) {
-        let _guard = tch::no_grad_guard();
-        for _ in 0..rng.random_range(1..=recipe.own_depth) {
-            let inputs = batch.inputs(&past, rng)?;
-            let (noisy, wanted) = inputs.noisy(&truth, 1.0, 1.0)?;
-            let own = net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&noisy), kind)?;
-            past = Past::Own(own);
-        }
-    }
-    let inputs = batch.inputs(&past, rng)?;
-    let (loss, predicted) = if rng.random_bool(recipe.shortcut_share) {
+    let inputs = batch.inputs(past, rng)?;
+    let (loss, predicted) = if last && rng.random_bool(recipe.shortcut_share) {
         shortcut(net, &inputs, &truth, kind, rng)?
     } else {
-        let one_step = rng.random_bool(recipe.pure_noise);
+        let one_step = !last || rng.random_bool(recipe.pure_noise);
         let level = if one_step { 1.0 } else { rng.random_range(0.05..1.0) };
         let (noisy, wanted) = inputs.noisy(&truth, level, if one_step { 1.0 } else { 0.0 })?;
         let predicted =
@@ -237,7 +254,8 @@ fn step(
     let loss = loss.f_add(&picture.f_mul_scalar(recipe.picture_weight)?)?;
     loss.f_backward()?;
     let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
-    Ok(if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN })
+    let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
+    Ok((value, predicted.f_detach()?))
 }
 
 /// A large step must end where two of half its size end (shortcut models, Frans et al. 2025).

@@ -15,6 +15,8 @@ pub struct DreamerRecipe {
     pub name: String,
     /// Card of the autoencoder that the first stage made.
     pub autoencoder: PathBuf,
+    /// Card of a model M whose transformer, of the same sizes, the training begins with; its autoencoder must be the one above.
+    pub start_from: Option<PathBuf>,
     /// Folders of episodes.
     pub data: Vec<PathBuf>,
     /// Folders of episodes that the looks of worlds without a prompt are gathered from; empty for none.
@@ -59,9 +61,10 @@ pub struct DreamerRecipe {
     pub bf16: bool,
     /// Share of steps that do not see the shadow.
     pub dream_share: f64,
-    /// Share of steps whose past is what the network itself made of it; the others are the control, with a true past.
+    /// Share of batches that, after a step with their true past (the control), are learnt from again with a past that the network itself
+    /// made.
     pub own_share: f64,
-    /// Most times that the network's frames are its own past.
+    /// Such steps at most, each with the predictions of the one before as its past.
     pub own_depth: usize,
     /// Share of steps that learn large strides of the sampler from two of half their size.
     pub shortcut_share: f64,
@@ -84,6 +87,7 @@ impl Default for DreamerRecipe {
         Self {
             name: "m-tiny".into(),
             autoencoder: "runs/autoencoder/m-tiny.autoencoder.ron".into(),
+            start_from: None,
             data: vec!["data/train".into()],
             looks: Vec::new(),
             looks_of: None,
