@@ -35,6 +35,7 @@ fn evidence(expected: &Expected) -> Evidence {
         probability,
         depth_m: expected.depth_m.clone(),
         depth_sigma: vec![0.08; SIZE.0 * SIZE.1],
+        rgb: vec![96; 3 * SIZE.0 * SIZE.1],
     }
 }
 

@@ -65,6 +65,10 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
                 probability: fill(width * height * classes + wrong / 2),
                 depth_m: fill(width * height),
                 depth_sigma: fill(width * height + wrong % 2),
+                rgb: match wrong {
+                    0 => Vec::new(),
+                    _ => (0..3 * width * height + wrong / 2).map(|i| (37 * i) as u8).collect(),
+                },
             }
         },
     )

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observed::Usual;
+use crate::observed::{BINS, Usual};
 
 /// Share of a material that an observer nobody measured is thought to name right.
 const UNMEASURED: f32 = 0.6;
@@ -17,6 +17,13 @@ const ANY_CLASS: f32 = 0.02;
 const ROW_FRAMES: f32 = 6.0;
 /// Frames that a body's mean remembers at most: the row keeps at least a third of the weight.
 const MOST_FRAMES: f32 = 12.0;
+/// The scene's colours count as this many frames of a body's own.
+const SCENE_FRAMES: f32 = 1.0;
+/// Of a body's colours this share may always be any of the scene's, and this any at all.
+const SCENE_COLOURS: f32 = 0.1;
+const ANY_COLOUR: f32 = 0.05;
+/// The scene's colours are forgotten by this share a frame.
+const SCENE_SHARE: f32 = 0.1;
 /// Bodies that are remembered.
 const MOST_BODIES: usize = 4096;
 /// A body that is usually further from its collider's scale or depth than this is no habit but a fault.
@@ -61,6 +68,8 @@ impl Confusion {
 struct Habit {
     mean: Vec<f32>,
     frames: f32,
+    /// Mean shares of the palette; empty while no colours were told.
+    colours: Vec<f32>,
     /// Pixels of it that are usually left unexplained.
     unexplained: f32,
     usual: Usual,
@@ -72,6 +81,8 @@ struct Habit {
 pub(crate) struct Said<'a> {
     /// Mean class probabilities over its pixels.
     pub(crate) mean: &'a [f32],
+    /// Mean shares of the palette; empty if colours do not count.
+    pub(crate) colours: &'a [f32],
     /// Pixels of it that nothing explains.
     pub(crate) unexplained: f32,
     /// Its scale and depth, where they were told.
@@ -90,6 +101,8 @@ pub(crate) struct Habits {
     /// Logarithms of the rows, floored.
     pub(crate) ln_rows: Vec<Vec<f32>>,
     bodies: HashMap<u64, Habit>,
+    /// Shares of the palette over whole pictures; empty before the first.
+    scene: Vec<f32>,
     clock: u64,
 }
 
@@ -100,6 +113,7 @@ impl Habits {
 
     pub(crate) fn forget(&mut self) {
         self.bodies.clear();
+        self.scene.clear();
     }
 
     /// Gets ready for evidence of this many classes. Another number than before forgets all bodies.
@@ -139,6 +153,31 @@ impl Habits {
         }
     }
 
+    /// Writes the logarithm of a body's usual colours into `out`, [`BINS`] long.
+    pub(crate) fn write_colours(&self, id: u64, out: &mut [f32]) {
+        let any = 1.0 / BINS as f32;
+        let body = self.bodies.get(&id).filter(|habit| !habit.colours.is_empty());
+        for (bin, out) in out.iter_mut().enumerate() {
+            let scene = self.scene.get(bin).copied().unwrap_or(any);
+            let own = body.map_or(scene, |habit| {
+                (SCENE_FRAMES * scene + habit.frames * habit.colours[bin])
+                    / (SCENE_FRAMES + habit.frames)
+            });
+            let mixed = own + SCENE_COLOURS * (scene - own);
+            *out = (mixed + ANY_COLOUR * (any - mixed)).ln();
+        }
+    }
+
+    /// Takes in the colours of an accepted picture, shares of the palette.
+    pub(crate) fn learn_scene(&mut self, colours: &[f32]) {
+        if self.scene.len() != colours.len() {
+            self.scene = colours.to_vec();
+        }
+        for (known, new) in self.scene.iter_mut().zip(colours) {
+            *known += SCENE_SHARE * (new - *known);
+        }
+    }
+
     /// Takes in what was said of a body in an accepted picture.
     pub(crate) fn learn(&mut self, id: u64, said: Said) {
         self.clock += 1;
@@ -146,6 +185,7 @@ impl Habits {
         let fresh = || Habit {
             mean: said.mean.to_vec(),
             frames: 0.0,
+            colours: Vec::new(),
             unexplained: 0.0,
             usual: Usual::default(),
             seen_at: clock,
@@ -155,6 +195,13 @@ impl Habits {
         let share = 1.0 / habit.frames;
         for (known, new) in habit.mean.iter_mut().zip(said.mean) {
             *known += share * (new - *known);
+        }
+        if habit.colours.len() == said.colours.len() {
+            for (known, new) in habit.colours.iter_mut().zip(said.colours) {
+                *known += share * (new - *known);
+            }
+        } else {
+            habit.colours = said.colours.to_vec();
         }
         habit.unexplained += share * (said.unexplained - habit.unexplained);
         let usual = &mut habit.usual;
@@ -210,7 +257,7 @@ mod tests {
     }
 
     fn said_of(mean: &[f32]) -> Said<'_> {
-        Said { mean, unexplained: 0.0, ln_scale: None, ln_depth: None }
+        Said { mean, colours: &[], unexplained: 0.0, ln_scale: None, ln_depth: None }
     }
 
     #[test]

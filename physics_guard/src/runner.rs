@@ -13,7 +13,7 @@ use crate::habit::{Habits, SKY_ID, Said};
 use crate::observed::ghost::GhostFinder;
 use crate::observed::look::Look;
 use crate::observed::register::{Registrar, name_shifted};
-use crate::observed::{Evidence, Observed};
+use crate::observed::{BINS, Evidence, Observed};
 use crate::thresholds::Thresholds;
 use crate::track::Tracks;
 use crate::verdict::{Finding, Verdict, VoteBox};
@@ -58,6 +58,8 @@ pub struct Guard {
     habits: Habits,
     /// What was said on average of each measured body's pixels.
     means: Vec<f32>,
+    /// Their colours, as shares of the palette, alike; empty if colours do not count.
+    colours: Vec<f32>,
     tracks: Tracks,
     /// With the picture judged last.
     tentative: Tracks,
@@ -89,6 +91,7 @@ impl Guard {
             registrar: Registrar::default(),
             ghosts: GhostFinder::default(),
             means: Vec::new(),
+            colours: Vec::new(),
             tracks: Tracks::default(),
             tentative: Tracks::default(),
             votes: VoteBox::default(),
@@ -272,6 +275,7 @@ impl Guard {
         self.look.score(&self.expected, evidence, &mut self.habits, sigma_scale, observed);
         self.registrar.begin();
         self.means.clear();
+        self.colours.clear();
         for view in &self.expected.views {
             let mpp = self.expected.metres_per_pixel(view);
             let predicted = match self.expected.body(view) {
@@ -290,6 +294,7 @@ impl Guard {
             if let Some(measurement) = measured {
                 observed.measurements.push(measurement);
                 self.means.extend_from_slice(self.registrar.mean());
+                self.colours.extend_from_slice(self.registrar.colours());
             }
         }
         name_shifted(&self.look, &self.expected, observed);
@@ -319,6 +324,7 @@ impl Guard {
             let classes = self.look.field.classes;
             let said = Said {
                 mean: &self.means[index * classes..(index + 1) * classes],
+                colours: self.colours.get(index * BINS..(index + 1) * BINS).unwrap_or(&[]),
                 unexplained: self.unexplained[usize::from(measurement.body)] as f32,
                 ln_scale: measurement.ln_scale,
                 ln_depth: Some(measurement.ln_depth)
@@ -329,12 +335,22 @@ impl Guard {
         if !judgement.suspicions.iter().any(|verdict| verdict.finding.what == "ghost") {
             self.learn_sky();
         }
+        let field = &self.look.field;
+        if !field.colours.is_empty() {
+            let mut scene = vec![0.0; BINS];
+            let share = 1.0 / field.colours.len() as f32;
+            for (bin, p) in field.colours.iter().flatten() {
+                scene[usize::from(*bin)] += share * p;
+            }
+            self.habits.learn_scene(&scene);
+        }
     }
 
     /// The sky has its habits, too: clouds, stars, fog.
     fn learn_sky(&mut self) {
         let field = &self.look.field;
         let mut mean = vec![0.0; field.classes];
+        let mut colours = vec![0.0; if field.colours.is_empty() { 0 } else { BINS }];
         let (mut count, mut unexplained) = (0.0f32, 0.0);
         for (pixel, object) in self.expected.object.iter().enumerate() {
             if *object != NONE || field.blind[pixel] {
@@ -343,10 +359,13 @@ impl Guard {
             count += 1.0;
             unexplained += f32::from(u8::from(self.ghosts.unexplained[pixel] != 0));
             mean.iter_mut().zip(field.classes_of(pixel)).for_each(|(mean, p)| *mean += p);
+            for (bin, p) in field.colours.get(pixel).into_iter().flatten() {
+                colours[usize::from(*bin)] += p;
+            }
         }
         if count >= FEWEST_SKY_PIXELS {
-            mean.iter_mut().for_each(|mean| *mean /= count);
-            let said = Said { mean: &mean, unexplained, ln_scale: None, ln_depth: None };
+            mean.iter_mut().chain(&mut colours).for_each(|mean| *mean /= count);
+            let said = Said { mean: &mean, colours: &colours, unexplained, ln_scale: None, ln_depth: None };
             self.habits.learn(SKY_ID, said);
         }
     }

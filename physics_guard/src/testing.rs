@@ -124,6 +124,7 @@ pub(crate) fn observe(drawn: &ShadowSnapshot, noise: &mut Noise) -> Evidence {
         probability: vec![0.0; WIDTH * HEIGHT * CLASSES],
         depth_m: vec![0.0; WIDTH * HEIGHT],
         depth_sigma: vec![0.08; WIDTH * HEIGHT],
+        rgb: Vec::new(),
     };
     // Errors come in patches of 4 × 4 pixels, as those of a network do.
     let patches: Vec<(f32, f32, usize)> = (0..WIDTH * HEIGHT / 16)

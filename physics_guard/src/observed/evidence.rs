@@ -19,6 +19,8 @@ pub struct Evidence {
     pub depth_m: Vec<f32>,
     /// Standard deviation of ln(depth), per pixel.
     pub depth_sigma: Vec<f32>,
+    /// What was looked at: `height * width * 3`, sRGB. Empty if colours are not to count.
+    pub rgb: Vec<u8>,
 }
 
 /// Why evidence cannot be used at all.
@@ -64,6 +66,7 @@ impl Evidence {
             ("probability", self.probability.len(), pixels.saturating_mul(classes)),
             ("depth", self.depth_m.len(), pixels),
             ("depth sigma", self.depth_sigma.len(), pixels),
+            ("rgb", self.rgb.len(), if self.rgb.is_empty() { 0 } else { 3 * pixels }),
         ] {
             if found != wanted {
                 return Err(EvidenceFault::Size { map, width, height, classes, found });

@@ -1,6 +1,7 @@
 //! Evidence made safe and brought to the size of what is expected.
 
 use super::evidence::Evidence;
+use super::palette::{self, Shares};
 
 /// Farther surfaces, and the sky, count as this far away. Metres.
 pub const FARTHEST_SEEN_M: f32 = 300.0;
@@ -20,6 +21,8 @@ pub(crate) struct Field {
     pub(crate) depth_weight: Vec<f32>,
     /// Says nothing at all.
     pub(crate) blind: Vec<bool>,
+    /// Shares of the palette; empty if colours do not count.
+    pub(crate) colours: Vec<Shares>,
 }
 
 /// ln of a depth, held within what can be seen.
@@ -45,6 +48,8 @@ impl Field {
         self.depth_weight.resize(pixels, 0.0);
         self.blind.resize(pixels, true);
         let uniform = 1.0 / classes as f32;
+        self.colours.clear();
+        let coloured = usable && !evidence.rgb.is_empty();
         for y in 0..height {
             for x in 0..width {
                 let pixel = y * width + x;
@@ -57,6 +62,10 @@ impl Field {
                 }
                 let (ex, ey) = (x * evidence.width / width, y * evidence.height / height);
                 let source = ey * evidence.width + ex;
+                if coloured {
+                    let rgb = [0, 1, 2].map(|c| evidence.rgb[3 * source + c]);
+                    self.colours.push(palette::shares(rgb));
+                }
                 let given = &evidence.probability[source * classes..(source + 1) * classes];
                 let mut sum = 0.0;
                 for (out, given) in out.iter_mut().zip(given) {
@@ -89,6 +98,17 @@ impl Field {
     #[inline]
     pub(crate) fn class_score(&self, pixel: usize, ln_distribution: &[f32]) -> f32 {
         self.classes_of(pixel).iter().zip(ln_distribution).map(|(p, ln_q)| p * ln_q).sum()
+    }
+
+    /// The same of its colour; 0 if colours do not count.
+    #[inline]
+    pub(crate) fn colour_score(&self, pixel: usize, ln_distribution: &[f32]) -> f32 {
+        match self.colours.get(pixel) {
+            Some(shares) => {
+                shares.iter().map(|(bin, p)| p * ln_distribution[usize::from(*bin)]).sum()
+            }
+            None => 0.0,
+        }
     }
 
     /// Log-likelihood of a pixel's depth if the surface is at `ln_depth`, up to a constant; bounded, so that one wrong

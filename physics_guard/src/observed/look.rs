@@ -1,10 +1,15 @@
 //! Every pixel of a picture, scored against what is expected there and what is behind it.
 
+use std::collections::HashMap;
+
 use super::field::{Field, MOST_DEPTH_DEVIATION, ln_depth};
+use super::palette::BINS;
 use super::{Evidence, Observed};
 use crate::expected::{Expected, NONE};
 use crate::habit::{Habits, SKY_ID};
 
+/// A pixel's colour counts by this share: neighbours are lit alike, and light changes.
+pub(crate) const COLOUR_WEIGHT: f32 = 0.6;
 /// No pixel says more than this for or against a surface, nats.
 pub(crate) const MOST_NATS: f32 = 4.0;
 
@@ -18,6 +23,10 @@ pub(crate) struct Look {
     rows: Vec<f32>,
     /// The same as plain shares.
     shares: Vec<f32>,
+    /// Logarithms of usual colours, [`BINS`] values each, in the same order.
+    colours: Vec<f32>,
+    /// By pair of rows: how far apart their colours are, nats.
+    colours_apart: HashMap<(u16, u16), f32>,
     /// Log-likelihood of the expected surface, and of what is behind it.
     pub(crate) first: Vec<f32>,
     pub(crate) behind: Vec<f32>,
@@ -53,6 +62,8 @@ impl Look {
             let (row, row_behind) = (self.row(object), self.row(behind));
             let (class, class_behind) =
                 (self.field.class_score(pixel, row), self.field.class_score(pixel, row_behind));
+            let colour = self.colour_score(pixel, object);
+            let colour_behind = self.colour_score(pixel, behind);
             let (shares, pair) = (self.shares(object), row.iter().zip(row_behind));
             let apart = shares.iter().zip(pair).map(|(q, (a, b))| q * (a - b)).sum::<f32>();
             let (depth, depth_behind) =
@@ -60,9 +71,10 @@ impl Look {
             let deviation = (ln_first - ln_behind) * self.field.depth_weight[pixel];
             let depth_apart = 0.5 * (deviation * deviation).min(MOST_DEPTH_DEVIATION);
             let blind = self.field.blind[pixel] || object == NONE;
-            let support = class + depth - class_behind - depth_behind;
+            let support = class + colour + depth - class_behind - colour_behind - depth_behind;
             let support = if blind { 0.0 } else { support.clamp(-MOST_NATS, MOST_NATS) };
             observed.support[pixel] = support;
+            let apart = apart + self.colours_apart(object, behind);
             observed.information[pixel] = if blind { 0.0 } else { apart + depth_apart };
             let known = self.field.depth_weight[pixel] > 0.0;
             observed.ln_depth_error[pixel] =
@@ -71,8 +83,8 @@ impl Look {
                 if known { self.field.ln_depth[pixel].exp() } else { f32::INFINITY };
             observed.object[pixel] = if support < 0.0 { behind } else { object };
             observed.confidence[pixel] = 1.0 / (1.0 + (-support.abs()).exp());
-            self.first[pixel] = class + depth;
-            self.behind[pixel] = class_behind + depth_behind;
+            self.first[pixel] = class + colour + depth;
+            self.behind[pixel] = class_behind + colour_behind + depth_behind;
             self.first_class[pixel] = class;
             self.behind_class[pixel] = class_behind;
         }
@@ -90,10 +102,42 @@ impl Look {
         &self.shares[self.range(object)]
     }
 
+    /// Log-likelihood of a pixel's class and colour if a body, or the sky, is seen there.
+    #[inline]
+    pub(crate) fn surface_score(&self, pixel: usize, object: u16) -> f32 {
+        self.field.class_score(pixel, self.row(object)) + self.colour_score(pixel, object)
+    }
+
+    /// Of its colour alone, weighed.
+    #[inline]
+    pub(crate) fn colour_score(&self, pixel: usize, object: u16) -> f32 {
+        let at = usize::from(self.slot(object)) * BINS;
+        COLOUR_WEIGHT * self.field.colour_score(pixel, &self.colours[at..at + BINS])
+    }
+
+    /// How far apart the usual colours of two surfaces are, weighed nats; 0 if colours do not count.
+    fn colours_apart(&mut self, object: u16, behind: u16) -> f32 {
+        if self.field.colours.is_empty() {
+            return 0.0;
+        }
+        let pair = (self.slot(object), self.slot(behind));
+        let colours = &self.colours;
+        *self.colours_apart.entry(pair).or_insert_with(|| {
+            let row = |slot: u16| &colours[usize::from(slot) * BINS..][..BINS];
+            let both = row(pair.0).iter().zip(row(pair.1));
+            COLOUR_WEIGHT * both.map(|(a, b)| a.exp() * (a - b)).sum::<f32>()
+        })
+    }
+
+    #[inline]
+    fn slot(&self, object: u16) -> u16 {
+        let slot = self.slots.get(usize::from(object)).copied().unwrap_or(0);
+        if slot == NONE { 0 } else { slot }
+    }
+
     #[inline]
     fn range(&self, object: u16) -> std::ops::Range<usize> {
-        let slot = self.slots.get(usize::from(object)).copied().unwrap_or(0);
-        let slot = if slot == NONE { 0 } else { usize::from(slot) };
+        let slot = usize::from(self.slot(object));
         slot * self.field.classes..(slot + 1) * self.field.classes
     }
 
@@ -105,6 +149,10 @@ impl Look {
         self.rows.clear();
         self.rows.resize(classes, 0.0);
         habits.write(SKY_ID, 0, &mut self.rows);
+        self.colours_apart.clear();
+        self.colours.clear();
+        self.colours.resize(BINS, 0.0);
+        habits.write_colours(SKY_ID, &mut self.colours);
         for object in expected.object.iter().chain(&expected.behind) {
             let Some(slot) = self.slots.get_mut(usize::from(*object)) else { continue };
             if *slot != NONE {
@@ -115,6 +163,9 @@ impl Look {
             self.rows.resize(begin + classes, 0.0);
             let body = &bodies[usize::from(*object)];
             habits.write(body.id, body.material, &mut self.rows[begin..]);
+            let begin = self.colours.len();
+            self.colours.resize(begin + BINS, 0.0);
+            habits.write_colours(body.id, &mut self.colours[begin..]);
         }
         self.shares.clear();
         self.shares.extend(self.rows.iter().map(|ln_q| ln_q.exp()));

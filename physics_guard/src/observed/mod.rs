@@ -7,12 +7,14 @@ mod evidence;
 pub(crate) mod field;
 pub(crate) mod ghost;
 pub(crate) mod look;
+pub(crate) mod palette;
 pub(crate) mod register;
 
 use glam::Vec2;
 
 pub use evidence::{Evidence, EvidenceFault};
 pub use ghost::Ghost;
+pub use palette::BINS;
 
 use crate::expected::PixelRect;
 

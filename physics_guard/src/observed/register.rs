@@ -8,6 +8,7 @@ use glam::Vec2;
 
 use super::field::ln_depth;
 use super::look::{Look, MOST_NATS};
+use super::palette::BINS;
 use super::{Measurement, Observed, SEPARABLE_NATS};
 use crate::expected::{BodyKind, BodyView, Expected, NONE};
 use crate::habit::Habits;
@@ -42,6 +43,7 @@ pub const LEAST_RADIUS_PX: f32 = 4.0;
 pub(crate) struct Registrar {
     points: Vec<(i32, i32, f32)>,
     mean: Vec<f32>,
+    colours: Vec<f32>,
     depths: Vec<f32>,
     searches: usize,
 }
@@ -51,7 +53,6 @@ struct Fit<'a> {
     expected: &'a Expected,
     view: &'a BodyView,
     points: &'a [(i32, i32, f32)],
-    row: &'a [f32],
 }
 
 impl Fit<'_> {
@@ -69,8 +70,8 @@ impl Fit<'_> {
         let object = self.expected.object[pixel];
         let own = object == self.view.body;
         let without = if own { self.look.behind[pixel] } else { self.look.first[pixel] };
-        let with =
-            self.look.field.class_score(pixel, self.row) + self.look.field.depth_score(pixel, ln_z);
+        let with = self.look.surface_score(pixel, self.view.body)
+            + self.look.field.depth_score(pixel, ln_z);
         let ratio = (with - without).clamp(-MOST_NATS, MOST_NATS);
         let hidden =
             !own && object != NONE && ln_depth(self.expected.depth_m[pixel]) < ln_z + HIDES.ln();
@@ -166,7 +167,7 @@ impl Registrar {
         self.gather_points(expected, view);
         let (separable, seen) = self.seen_in_place(expected.width, observed);
         let other_class = self.other_class(look, expected.width, habits, view);
-        let fit = Fit { look, expected, view, points: &self.points, row: look.row(view.body) };
+        let fit = Fit { look, expected, view, points: &self.points };
         let count = self.points.len().max(1) as f32;
         let share = if separable > 0 { seen / separable as f32 } else { 1.0 };
 
@@ -264,6 +265,11 @@ impl Registrar {
         &self.mean
     }
 
+    /// The same of its colours, shares of the palette; empty if colours do not count.
+    pub(crate) fn colours(&self) -> &[f32] {
+        &self.colours
+    }
+
     fn gather_points(&mut self, expected: &Expected, view: &BodyView) {
         self.points.clear();
         let every = view.pixels.div_ceil(MOST_POINTS).max(1) as usize;
@@ -290,6 +296,7 @@ impl Registrar {
     /// How much better another class explains the points than what is usually said of the body, nats a pixel.
     fn other_class(&mut self, look: &Look, width: usize, habits: &Habits, view: &BodyView) -> f32 {
         let classes = look.field.classes;
+        self.mean_colours(look, width);
         self.mean.clear();
         self.mean.resize(classes, 0.0);
         let mut count = 0.0f32;
@@ -310,6 +317,20 @@ impl Registrar {
         let own = score(look.row(view.body));
         let best = habits.ln_rows.iter().map(|row| score(row)).fold(f32::NEG_INFINITY, f32::max);
         (best - own).max(0.0)
+    }
+
+    fn mean_colours(&mut self, look: &Look, width: usize) {
+        self.colours.clear();
+        if look.field.colours.is_empty() {
+            return;
+        }
+        self.colours.resize(BINS, 0.0);
+        let share = 1.0 / self.points.len().max(1) as f32;
+        for (x, y, _) in &self.points {
+            for (bin, p) in look.field.colours[*y as usize * width + *x as usize] {
+                self.colours[usize::from(bin)] += share * p;
+            }
+        }
     }
 
     /// The best fit over scales, and its ½ · ln of the area seen over the area expected.
@@ -386,7 +407,7 @@ pub(crate) fn name_shifted(look: &Look, expected: &Expected, observed: &mut Obse
         if !measurement.found || shift == Vec2::ZERO || measurement.body != view.body {
             continue;
         }
-        let fit = Fit { look, expected, view, points: &[], row: look.row(view.body) };
+        let fit = Fit { look, expected, view, points: &[] };
         for y in i32::from(view.rect.y0)..i32::from(view.rect.y1) {
             for x in i32::from(view.rect.x0)..i32::from(view.rect.x1) {
                 let from = (y * width + x) as usize;

@@ -64,6 +64,7 @@ fn evidence_of_half_the_size_serves() {
             .collect(),
         depth_m: (0..width * height).map(|pixel| full.depth_m[of(pixel)]).collect(),
         depth_sigma: vec![0.08; width * height],
+        rgb: Vec::new(),
     };
     let mut guard = Guard::new(Thresholds::default(), GRAVITY);
     guard.expect_at(truth.into(), WIDTH, HEIGHT);

@@ -51,6 +51,7 @@ impl Observe for Blind {
             probability,
             depth_m: there.depth_m,
             depth_sigma,
+            rgb: Vec::new(),
         })
     }
 }

@@ -180,7 +180,8 @@ impl Observe for Knowing {
         }
         let depth_sigma = vec![0.08; SIZE.0 * SIZE.1];
         let (width, height) = SIZE;
-        Ok(Evidence { width, height, classes, probability, depth_m: there.depth_m, depth_sigma })
+        let depth_m = there.depth_m;
+        Ok(Evidence { width, height, classes, probability, depth_m, depth_sigma, rgb: Vec::new() })
     }
 }
 

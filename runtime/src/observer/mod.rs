@@ -75,7 +75,8 @@ impl Observer {
         }
         // A Laplace distribution of scale b has the standard deviation √2·b.
         let depth_sigma = values(seen.scale_ln.f_exp()?.f_mul_scalar(f64::sqrt(2.0))?)?;
-        Ok(Evidence { width, height, classes, probability, depth_m, depth_sigma })
+        let rgb = rgb.to_vec();
+        Ok(Evidence { width, height, classes, probability, depth_m, depth_sigma, rgb })
     }
 }
 
