@@ -12,7 +12,7 @@ use crate::style::StyleWeights;
 /// Length of all numbers of a frame.
 pub const NUMBERS: usize = GLOBALS + OWN_GLOBALS as usize;
 /// A reprojected pixel that is seen by this share.
-const SEEN: f32 = 0.5;
+pub const SEEN: f32 = 0.5;
 /// Confidence from which a memory is believed.
 const REMEMBERED: f32 = 0.4;
 /// Confidence from which an exemplar is better than paint.

@@ -9,10 +9,11 @@ use reverie_kernels::warp::{OwnDepth, splat};
 use tch::{Device, Kind, Tensor};
 
 use super::row::{Coder, Row, Shadow};
+use crate::condition::LAST;
 use crate::model::latent::autoencoder::{SKY_NEARNESS, depth_m};
 use crate::model::latent::latents::{from_tokens, token_mean, tokens};
 use crate::model::latent::splatted::splat_all;
-use crate::model::latent::told::{NUMBERS, Treatment, numbers};
+use crate::model::latent::told::{NUMBERS, SEEN, Treatment, numbers};
 use crate::model::latent::transformer::Wanted;
 use crate::train::TrainError;
 
@@ -119,14 +120,19 @@ impl<'a> Batch<'a> {
                 let shadow = |row: &Row, part: fn(&Shadow) -> &Tensor| {
                     row.shadow.as_ref().map(|s| part(s).shallow_clone())
                 };
-                let all = |part: fn(&Shadow) -> &Tensor| -> Result<Vec<Tensor>, TrainError> {
-                    Ok(self.rows.iter().filter_map(|row| shadow(row, part)).collect())
+                let all = |part: fn(&Shadow) -> &Tensor| -> Vec<Tensor> {
+                    self.rows.iter().filter_map(|row| shadow(row, part)).collect()
                 };
-                (
-                    Tensor::f_stack(&all(|s| &s.guess)?, 0)?,
-                    Tensor::f_stack(&all(|s| &s.known)?, 0)?,
-                    Some(Tensor::f_cat(&all(|s| &s.maps)?, 0)?),
-                )
+                let known = Tensor::f_stack(&all(|s| &s.known), 0)?;
+                let maps = Tensor::f_cat(&all(|s| &s.maps), 0)?;
+                match past {
+                    Past::True => (Tensor::f_stack(&all(|s| &s.guess), 0)?, known, Some(maps)),
+                    Past::Own(own) => {
+                        let guess_rgb = Tensor::f_cat(&all(|s| &s.guess_rgb), 0)?;
+                        let (guess, maps) = self.own_guess(own, guess_rgb, maps, rng)?;
+                        (guess, known, Some(maps))
+                    }
+                }
             }
             Mode::Dream => {
                 let (guess, known) = self.dream_guess(past, &clean, rng)?;
@@ -161,6 +167,56 @@ impl<'a> Batch<'a> {
     fn numbers(&self, values: &[f32], [b, t]: [i64; 2]) -> Result<Tensor, TrainError> {
         let tensor = Tensor::f_from_slice(values)?.f_view([b, t, NUMBERS as i64])?;
         Ok(tensor.f_to_device(self.coder.device)?)
+    }
+
+    /// Guess [b, t, tokens, latent] and maps with the network's own frame before, where they had the true one: the shadow's depth carries it.
+    fn own_guess(
+        &self,
+        own: &Tensor,
+        guess_rgb: Tensor,
+        maps: Tensor,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Tensor, Tensor), TrainError> {
+        let (b, t, n, channels) = own.size4()?;
+        let [rows, columns] = self.coder.grid();
+        let (h, w) = (maps.size()[2], maps.size()[3]);
+        // [b, t, …] of which only the frames before or after are of interest.
+        let by_frame = |x: &Tensor, from: i64, c: i64| -> Result<Tensor, tch::TchError> {
+            let x = x.f_view([b, t, c, h, w])?.f_narrow(1, from, t - 1)?;
+            x.f_reshape([b * (t - 1), c, h, w])
+        };
+        let before = own.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), n, channels])?;
+        let (rgb, _) = self.coder.decode(&from_tokens(&before, rows, columns)?)?;
+        let near = by_frame(&maps.f_narrow(1, 0, 1)?.f_contiguous()?, 0, 1)?;
+        let cameras: Vec<_> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.cameras.windows(2).map(|pair| (pair[0].0, pair[1].0)))
+            .collect();
+        let near = near.f_to_kind(Kind::Float)?;
+        let (carried, known) = self.carried(&rgb.f_clamp(-1.0, 1.0)?, &near, &cameras)?;
+        let last = LAST as i64;
+        let seen = by_frame(&maps.f_narrow(1, last + 3, 1)?.f_contiguous()?, 1, 1)?;
+        let replaced = seen.f_gt(f64::from(SEEN))?.f_logical_and(&known.f_gt(0.5)?)?;
+        let carried = carried.f_to_kind(self.coder.kind)?;
+        let put = |into: &Tensor| -> Result<Tensor, tch::TchError> {
+            let later = carried.f_where_self(&replaced, &by_frame(into, 1, 3)?)?;
+            let first = into.f_view([b, t, 3, h, w])?.f_narrow(1, 0, 1)?;
+            Tensor::f_cat(&[first, later.f_view([b, t - 1, 3, h, w])?], 1)?
+                .f_reshape([b * t, 3, h, w])
+        };
+        let guess = tokens(&self.coder.encode(&put(&guess_rgb)?)?)?.f_view([b, t, n, channels])?;
+        let own_last = put(&maps.f_narrow(1, last, 3)?.f_contiguous()?)?;
+        // Older frames and the memory are still true ones: often they are missing.
+        let rest = maps.f_narrow(1, last + 3, maps.size()[1] - last - 3)?;
+        let rest = if rng.random_bool(0.5) {
+            let valid = rest.f_narrow(1, 0, 1)?;
+            Tensor::f_cat(&[&valid, &rest.f_narrow(1, 1, rest.size()[1] - 1)?.f_zeros_like()?], 1)?
+        } else {
+            rest
+        };
+        let maps = Tensor::f_cat(&[maps.f_narrow(1, 0, last)?, own_last, rest], 1)?;
+        Ok((guess, maps))
     }
 
     /// The frame before as the commanded camera sees it, by the depth that the decoder reads from its latents; [b, t, tokens, …]. Where

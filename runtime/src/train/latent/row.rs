@@ -40,6 +40,8 @@ pub struct Row {
 pub(super) struct Shadow {
     /// [t, tokens, latent], from the candidates.
     pub(super) guess: Tensor,
+    /// The same as a picture, [t, 3, h, w].
+    pub(super) guess_rgb: Tensor,
     /// Share of a token's pixels that the guess knows, [t, tokens, 1].
     pub(super) known: Tensor,
     /// [t, CHANNELS, h, w].
@@ -98,8 +100,10 @@ impl Row {
             None
         } else {
             let maps = from_bits(&coder.tensor(&seen.maps, CHANNELS as i64)?)?;
+            let guess_rgb = coder.tensor(&seen.guess, 3)?.f_to_kind(coder.kind)?;
             Some(Shadow {
-                guess: tokens(&coder.encode(&coder.tensor(&seen.guess, 3)?)?)?,
+                guess: tokens(&coder.encode(&guess_rgb)?)?,
+                guess_rgb,
                 known: tokens(&token_mean(&coder.tensor(&seen.known, 1)?)?)?,
                 maps: maps.f_to_kind(coder.kind)?,
                 globals: seen.globals.clone(),
