@@ -1,10 +1,10 @@
 //! Model M while it plays: the last picture, the keys and values of those before it, and the next one.
 
 use reverie_guard::CameraPose;
-use reverie_kernels::warp::{OwnDepth, splat};
 use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::{TOKEN_PX, depth_m};
+use super::carried::{Carried, Origins, Shown};
 use super::files::LoadedLatent;
 use super::latents::{from_tokens, token_mean, tokens};
 use super::ring::Ring;
@@ -19,7 +19,7 @@ use crate::style::StyleWeights;
 /// Noise level that past pictures are told to have: own ones are never perfect.
 const PAST_LEVEL: f32 = 0.05;
 /// Mean squared change of a token's latents at which the network still agrees with the guess by 1 / e.
-const AGREES: f64 = 1e-3;
+const AGREES: f64 = 1e-2;
 /// Largest difference of values of 0 to 1 at which a picture counts as the one that was drafted.
 const SAME: f32 = 1e-6;
 
@@ -48,15 +48,21 @@ pub enum Seen<'a> {
     Nothing,
 }
 
+/// Where the surfaces of a picture are, by the shadow; one value a pixel.
+#[derive(Debug, Clone)]
+pub struct ShadowDepth {
+    /// Along the view, metres, infinite for the sky.
+    pub depth_m: Vec<f32>,
+    /// Something that moves: nobody knows where it is once the shadow is not looked at.
+    pub moves: Vec<bool>,
+}
+
 /// The picture before the next one.
 #[derive(Debug)]
 struct Before {
     /// [1, 1, tokens, latent].
     latent: Tensor,
-    /// −1 to 1, interleaved.
-    rgb: Vec<f32>,
-    depth_m: Vec<f32>,
-    camera: CameraPose,
+    shown: Shown,
     numbers: [f32; NUMBERS],
     in_ring: bool,
 }
@@ -77,10 +83,10 @@ pub struct LatentStream {
     ring: Ring,
     before: Option<Before>,
     made: Option<Made>,
+    origins: Origins,
     device: Device,
     kind: Kind,
-    guess: Vec<f32>,
-    known: Vec<f32>,
+    guess: Carried,
 }
 
 impl LatentStream {
@@ -90,8 +96,8 @@ impl LatentStream {
     /// No memory.
     pub fn new(loaded: LoadedLatent, device: Device, kind: Kind) -> Result<Self, ModelError> {
         let ring = loaded.net.ring(kind, device)?;
-        let (guess, known) = (Vec::new(), Vec::new());
-        Ok(Self { loaded, ring, before: None, made: None, device, kind, guess, known })
+        let (guess, origins) = (Carried::default(), Origins::default());
+        Ok(Self { loaded, ring, before: None, made: None, origins, device, kind, guess })
     }
 
     /// Forgets the past.
@@ -99,6 +105,7 @@ impl LatentStream {
         self.ring.clear();
         self.before = None;
         self.made = None;
+        self.origins.clear();
     }
 
     /// Bytes of the past's keys and values; they never grow.
@@ -108,7 +115,7 @@ impl LatentStream {
 
     /// The camera of the last picture; in a dream, where the commands have taken it.
     pub fn camera(&self) -> Option<CameraPose> {
-        self.before.as_ref().map(|before| before.camera)
+        self.before.as_ref().map(|before| before.shown.camera)
     }
 
     /// Where `command` takes the last picture's camera; `None` before the first picture.
@@ -144,14 +151,14 @@ impl LatentStream {
         let [rows, columns] = self.loaded.grid;
         let (globals, maps) = match seen {
             Seen::Shadow { maps, globals } => {
-                best_guess(maps, &mut self.guess, &mut self.known);
+                best_guess(maps, &mut self.guess.rgb, &mut self.guess.known);
                 (*globals, Some(self.tensor(maps, CHANNELS as i64)?.f_to_kind(self.kind)?))
             }
             Seen::Nothing => (self.guess_from_past(command), None),
         };
         let anchored = maps.is_some();
-        let guess = tokens(&self.encode(&self.guess)?)?.f_unsqueeze(0)?;
-        let known = tokens(&token_mean(&self.tensor(&self.known, 1)?)?)?.f_unsqueeze(0)?;
+        let guess = tokens(&self.encode(&self.guess.rgb)?)?.f_unsqueeze(0)?;
+        let known = tokens(&token_mean(&self.tensor(&self.guess.known, 1)?)?)?.f_unsqueeze(0)?;
         // Drawn on the CPU, so that a seed means the same on every device.
         tch::manual_seed(noise_seed);
         let shape = [1, 1, rows * columns, self.loaded.latent];
@@ -212,15 +219,16 @@ impl LatentStream {
         let (width, height) = self.size();
         let size = [height as i64, width as i64];
         let agrees = values(&agrees.f_upsample_bilinear2d(size, false, None, None)?)?;
-        for (pixel, (agrees, known)) in agrees.iter().zip(&self.known).enumerate() {
+        for (pixel, (agrees, known)) in agrees.iter().zip(&self.guess.known).enumerate() {
             for i in 3 * pixel..3 * pixel + 3 {
-                rgb[i] += agrees * known * (self.guess[i] - of_guess[i]);
+                rgb[i] += agrees * known * (self.guess.rgb[i] - of_guess[i]);
             }
         }
         Ok((unsigned(&rgb), values(&decoded.nearness.f_narrow(0, 0, 1)?)?))
     }
 
-    /// Makes `rgb`, interleaved, 0 to 1, seen from `camera`, the last picture.
+    /// Makes `rgb`, interleaved, 0 to 1, seen from `camera`, the last picture. A picture that was not dreamed comes with the shadow's `depth`:
+    /// a dream goes on from it.
     ///
     /// # Errors
     /// libtorch refused.
@@ -228,6 +236,7 @@ impl LatentStream {
         &mut self,
         rgb: &[f32],
         camera: CameraPose,
+        depth: Option<ShadowDepth>,
         command: &Command,
     ) -> Result<(), ModelError> {
         profile_scope!("commit");
@@ -256,37 +265,42 @@ impl LatentStream {
             let told = self.numbers(&told)?;
             self.loaded.net.remember(&mut self.ring, &latent, &told)?;
         }
+        let depth_m = match depth {
+            Some(depth) => {
+                let still = depth.depth_m.iter().zip(&depth.moves);
+                let still = still.map(|(depth, moves)| if *moves { 0.0 } else { *depth }).collect();
+                self.origins.put(Shown { rgb: signed.clone(), depth_m: still, camera });
+                depth.depth_m
+            }
+            None => self.depth_of_dream(&near),
+        };
         self.before = Some(Before {
             latent,
-            rgb: signed,
-            depth_m: near.iter().map(|n| depth_m(*n)).collect(),
-            camera,
+            shown: Shown { rgb: signed, depth_m, camera },
             numbers: numbers(&globals, treatment),
             in_ring: false,
         });
         Ok(())
     }
 
-    /// The last picture, carried to where the command takes its camera.
+    /// The depth that was carried to the dreamed picture, and what the decoder reads from its latents where nothing was.
+    fn depth_of_dream(&self, near: &[f32]) -> Vec<f32> {
+        let carried = self.guess.depth_m.iter().copied().chain(std::iter::repeat(0.0));
+        let both = near.iter().zip(carried);
+        both.map(|(near, carried)| if carried > 0.0 { carried } else { depth_m(*near) }).collect()
+    }
+
+    /// The last picture and the origins, carried to where the command takes the camera.
     fn guess_from_past(&mut self, command: &Command) -> [f32; GLOBALS] {
         let (width, height) = self.size();
         let Some(before) = &self.before else {
-            self.guess.clear();
-            self.guess.resize(3 * width * height, 0.0);
-            self.known.clear();
-            self.known.resize(width * height, 0.0);
+            self.guess.clear(width, height);
             return [0.0; GLOBALS];
         };
+        let last = &before.shown;
         let (camera, globals) =
-            dream_globals(&command.style, &before.camera, &command.action, command.dt_s);
-        let past = OwnDepth {
-            width,
-            height,
-            rgb: &before.rgb,
-            depth_m: &before.depth_m,
-            camera: &before.camera,
-        };
-        splat(&past, &camera, &mut self.guess, &mut self.known);
+            dream_globals(&command.style, &last.camera, &command.action, command.dt_s);
+        self.guess.carry((width, height), last, &self.origins, &camera);
         globals
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Net, ReverieModel};
+use crate::view::ShadowView;
 use crate::condition::GLOBALS;
 use crate::frame::{NeuralFrame, StageTimes};
-use crate::model::latent::stream::{Command, LatentStream, Seen};
+use crate::model::latent::stream::{Command, LatentStream, Seen, ShadowDepth};
 use crate::model::{ModelError, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
@@ -40,6 +41,15 @@ pub(super) fn pictures(
     Ok(all)
 }
 
+fn depth_of(view: &ShadowView) -> ShadowDepth {
+    let surfaces = &view.shadow.surfaces;
+    let moves = |primitive: &u16| surfaces.get(usize::from(*primitive)).is_some_and(|s| s.moving);
+    ShadowDepth {
+        depth_m: view.maps.depth_m.clone(),
+        moves: view.maps.primitive.iter().map(moves).collect(),
+    }
+}
+
 impl ReverieModel {
     /// What led from the last picture to the one that is asked for.
     pub(super) fn command_of(&self, request: &DreamRequest) -> Command {
@@ -56,8 +66,9 @@ impl ReverieModel {
         let command = self.command_of(request);
         if let Net::Latent(stream) = &mut self.net {
             let dreamed = stream.commanded(&command).filter(|_| request.mode == DreamMode::Dream);
+            let depth = self.view.as_ref().filter(|_| dreamed.is_none()).map(depth_of);
             let camera = dreamed.unwrap_or(request.snapshot.camera);
-            stream.keep(rgb, camera, &command)?;
+            stream.keep(rgb, camera, depth, &command)?;
         }
         self.last_time_s = Some(request.snapshot.time_s);
         Ok(())
