@@ -77,7 +77,7 @@ struct Habit {
 }
 
 /// What was said of a body in one picture.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Said<'a> {
     /// Mean class probabilities over its pixels.
     pub(crate) mean: &'a [f32],
@@ -85,6 +85,8 @@ pub(crate) struct Said<'a> {
     pub(crate) colours: &'a [f32],
     /// Pixels of it that nothing explains.
     pub(crate) unexplained: f32,
+    /// Share of its pixels that show it, where any could.
+    pub(crate) seen_share: Option<f32>,
     /// Its scale and depth, where they were told.
     pub(crate) ln_scale: Option<f32>,
     pub(crate) ln_depth: Option<f32>,
@@ -206,12 +208,15 @@ impl Habits {
         habit.unexplained += share * (said.unexplained - habit.unexplained);
         let usual = &mut habit.usual;
         if let Some(ln_scale) = said.ln_scale {
-            let ln_scale = usual.ln_scale + share * (ln_scale - usual.ln_scale);
-            usual.ln_scale = ln_scale.clamp(-MOST_LN_SCALE, MOST_LN_SCALE);
+            let of = (&mut usual.ln_scale, &mut usual.ln_scale_sigma);
+            follow(of, ln_scale, share, MOST_LN_SCALE);
         }
         if let Some(ln_depth) = said.ln_depth {
-            let ln_depth = usual.ln_depth + share * (ln_depth - usual.ln_depth);
-            usual.ln_depth = ln_depth.clamp(-MOST_LN_DEPTH, MOST_LN_DEPTH);
+            let of = (&mut usual.ln_depth, &mut usual.ln_depth_sigma);
+            follow(of, ln_depth, share, MOST_LN_DEPTH);
+        }
+        if let Some(seen_share) = said.seen_share {
+            usual.seen_share += share * (seen_share - usual.seen_share);
         }
         habit.seen_at = clock;
         if self.bodies.len() > MOST_BODIES {
@@ -238,6 +243,14 @@ impl Habits {
     }
 }
 
+/// Moves a mean and its deviation towards a value by `share`; the mean stays within `most` of 0.
+fn follow((mean, sigma): (&mut f32, &mut f32), value: f32, share: f32, most: f32) {
+    let off = value - *mean;
+    let variance = (1.0 - share) * (*sigma * *sigma + share * off * off);
+    *sigma = variance.sqrt();
+    *mean = (*mean + share * off).clamp(-most, most);
+}
+
 fn floored_ln(p: f32, classes: usize) -> f32 {
     ((1.0 - ANY_CLASS) * p + ANY_CLASS / classes.max(1) as f32).ln()
 }
@@ -257,7 +270,14 @@ mod tests {
     }
 
     fn said_of(mean: &[f32]) -> Said<'_> {
-        Said { mean, colours: &[], unexplained: 0.0, ln_scale: None, ln_depth: None }
+        Said {
+            mean,
+            colours: &[],
+            unexplained: 0.0,
+            seen_share: None,
+            ln_scale: None,
+            ln_depth: None,
+        }
     }
 
     #[test]
@@ -271,6 +291,18 @@ mod tests {
         let after = said(&habits, 1);
         assert!(after[1] > 0.6 && after[0] > 0.15, "{after:?}");
         assert_eq!(said(&habits, 2), before, "another body of the material keeps the row");
+    }
+
+    #[test]
+    fn a_mean_and_its_deviation_are_followed() {
+        let (mut mean, mut sigma) = (0.0, 0.0);
+        for i in 0..400 {
+            let value = 0.1 + if i % 2 == 0 { 0.04 } else { -0.04 };
+            follow((&mut mean, &mut sigma), value, 1.0 / (i + 1).min(50) as f32, 0.25);
+        }
+        assert!((mean - 0.1).abs() < 0.01 && (sigma - 0.04).abs() < 0.01, "{mean} {sigma}");
+        follow((&mut mean, &mut sigma), 9.0, 1.0, 0.25);
+        assert_eq!(mean, 0.25);
     }
 
     #[test]

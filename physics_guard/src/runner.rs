@@ -326,6 +326,7 @@ impl Guard {
                 mean: &self.means[index * classes..(index + 1) * classes],
                 colours: self.colours.get(index * BINS..(index + 1) * BINS).unwrap_or(&[]),
                 unexplained: self.unexplained[usize::from(measurement.body)] as f32,
+                seen_share: Some(measurement.seen_share).filter(|_| measurement.separable > 0),
                 ln_scale: measurement.ln_scale,
                 ln_depth: Some(measurement.ln_depth)
                     .filter(|_| measurement.ln_depth_var.is_finite()),
@@ -365,7 +366,7 @@ impl Guard {
         }
         if count >= FEWEST_SKY_PIXELS {
             mean.iter_mut().chain(&mut colours).for_each(|mean| *mean /= count);
-            let said = Said { mean: &mean, colours: &colours, unexplained, ln_scale: None, ln_depth: None };
+            let said = Said { mean: &mean, colours: &colours, unexplained, ..Said::default() };
             self.habits.learn(SKY_ID, said);
         }
     }

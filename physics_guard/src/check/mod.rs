@@ -51,6 +51,9 @@ pub struct Remembered<'a> {
 /// class is known, and on real pictures many bodies do not look like the average.
 pub(crate) const KNOWN_FRAMES: f32 = 3.0;
 
+/// Share of its pixels by which a body must usually be made out, before it can be told that it is not.
+pub(crate) const MADE_OUT: f32 = 0.6;
+
 /// Everything that a check may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {

@@ -1,9 +1,11 @@
 //! What is there is seen, and nothing else.
 
-use super::{Check, Judged, KNOWN_FRAMES};
+use super::{Check, Judged, KNOWN_FRAMES, MADE_OUT};
+use crate::expected::{Body, BodyKind};
+use crate::observed::Measurement;
 use crate::verdict::{Bound, Finding};
 
-/// Share of a body's expected pixels that show it; regions that nothing expected explains.
+/// Share of a body's expected pixels that show it, of what usually does; regions that nothing expected explains.
 ///
 /// Only pixels where the body can be told from what is behind it count: a stone before a wall of the same stone, at
 /// nearly the same depth, is neither seen nor missed. And what was never seen cannot vanish.
@@ -13,6 +15,8 @@ pub struct Permanence;
 /// A region that covers this share of the pixels of the body it lies on, by class and not by depth, is the body itself,
 /// looking otherwise: that is a matter of its appearance.
 const REPAINTED: f32 = 0.6;
+/// Of a body that cannot move; such a one is never erased whole.
+const LARGE_PX: u32 = 1200;
 
 impl Check for Permanence {
     fn name(&self) -> &'static str {
@@ -21,12 +25,17 @@ impl Check for Permanence {
 
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
         let (expected, thresholds) = (judged.expected, judged.thresholds);
-        let known = judged.bodies().filter(|(_, m)| m.known_frames >= KNOWN_FRAMES);
+        let is_known = |m: &Measurement| {
+            m.known_frames >= KNOWN_FRAMES && m.usual.seen_share >= MADE_OUT
+        };
+        // What is large and stands still is a wall or the ground: the check of walls speaks of them.
+        let is_small = |b: &Body, m: &Measurement| b.kind != BodyKind::Fixed || m.pixels < LARGE_PX;
+        let known = judged.bodies().filter(|(b, m)| is_known(m) && is_small(b, m));
         for (_, found) in known.filter(|(_, m)| m.separable >= thresholds.permanence_px) {
             findings.push(Finding {
                 what: "vanished",
                 object: Some(found.id),
-                value: found.seen_share,
+                value: found.seen_share / found.usual.seen_share,
                 threshold: thresholds.permanence_share,
                 bound: Bound::AtLeast,
                 pixels: found.separable,

@@ -1,11 +1,12 @@
 //! Bodies keep their size.
 
-use super::{Check, Judged};
+use super::{Check, Judged, KNOWN_FRAMES};
+use crate::observed::Measurement;
 use crate::observed::register::LEAST_RADIUS_PX;
 use crate::verdict::Finding;
 
 /// |½ · ln(seen area / expected area)|, of bodies that are wholly in sight and at least 4 pixels in radius; less
-/// what it usually is, since what is drawn of a body is seldom its collider.
+/// what it usually is, since what is drawn of a body is seldom its collider; a body whose size is usually told badly is given more room.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scale;
 
@@ -19,13 +20,17 @@ impl Check for Scale {
 
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
         let thresholds = judged.thresholds;
-        for (_, found) in judged.bodies() {
+        // One that looks like what is around it has no outline by which to tell its size.
+        let has_outline = |m: &Measurement| 2 * m.separable >= m.pixels;
+        let known = judged.bodies().filter(|(_, m)| m.known_frames >= KNOWN_FRAMES);
+        for (_, found) in known.filter(|(_, m)| has_outline(m) && m.clear) {
             let radius_px = (found.pixels as f32 / std::f32::consts::PI).sqrt();
             let Some(ln_scale) = found.ln_scale.filter(|_| radius_px >= LEAST_RADIUS_PX) else {
                 continue;
             };
             let ln_scale = ln_scale - found.usual.ln_scale;
             let sigma = thresholds.observer.ln_scale * GIVEN_RADIUS_PX / radius_px;
+            let sigma = sigma.max(found.usual.ln_scale_sigma);
             let allowed = thresholds.scale_ln.max(thresholds.sigmas * sigma);
             findings.push(judged.finding("resized", found, ln_scale.abs(), allowed));
         }

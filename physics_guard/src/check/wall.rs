@@ -1,6 +1,6 @@
 //! Walls are in the way.
 
-use super::{Check, Judged, KNOWN_FRAMES};
+use super::{Check, Judged, KNOWN_FRAMES, MADE_OUT};
 use crate::expected::BodyKind;
 use crate::verdict::{Bound, Finding};
 
@@ -53,18 +53,19 @@ impl Check for ThroughWall {
                 }
             }
             // What was never seen for what it is cannot be told from a hole.
-            if told >= FEWEST && found.known_frames >= KNOWN_FRAMES {
+            let usual = found.usual.seen_share;
+            if told >= FEWEST && found.known_frames >= KNOWN_FRAMES && usual >= MADE_OUT {
                 findings.push(Finding {
                     what: "open",
                     object: Some(body.id),
-                    value: seen as f32 / told as f32,
+                    value: seen as f32 / told as f32 / usual.max(MADE_OUT),
                     threshold: thresholds.wall_recall,
                     bound: Bound::AtLeast,
                     pixels: told as u32,
                     rect,
                 });
             }
-            if errors.len() >= FEWEST {
+            if errors.len() >= FEWEST && found.known_frames >= KNOWN_FRAMES {
                 let half = errors.len() / 2;
                 let (_, median, _) = errors.select_nth_unstable_by(half, f32::total_cmp);
                 let value = (*median - found.usual.ln_depth).abs();
@@ -73,7 +74,9 @@ impl Check for ThroughWall {
                     what: "misplaced",
                     object: Some(body.id),
                     value,
-                    threshold: thresholds.wall_ln_depth,
+                    threshold: thresholds
+                        .wall_ln_depth
+                        .max(thresholds.sigmas * found.usual.ln_depth_sigma),
                     bound: Bound::AtMost,
                     pixels,
                     rect,

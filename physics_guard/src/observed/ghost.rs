@@ -9,6 +9,8 @@ use crate::habit::{Habits, SKY_ID};
 
 /// An unexplained pixel's best class explains it so much better than any expected surface around it, nats.
 pub const UNEXPLAINED_NATS: f32 = 2.0;
+/// And its colour fits the surfaces around it worse than their own colours do, by so many nats.
+const STRANGE_NATS: f32 = 1.0;
 /// Something is seen in front of everything expected if it is nearer by this in ln(depth), and by 4 σ.
 const NEARER: f32 = 0.35;
 /// Pixels that are this close to their own surface's usual score are not looked at further.
@@ -167,15 +169,22 @@ fn surprise(
     }
     let mut explained = own;
     let mut nearest = ln_first;
+    let coloured = !look.field.colours.is_empty();
+    let strangeness = |object: u16| look.usual_colour(object) - look.colour_score(pixel, object);
+    let mut strange = strangeness(object).min(strangeness(expected.behind[pixel]));
     for ny in y.saturating_sub(1)..(y + 2).min(height) {
         for nx in x.saturating_sub(1)..(x + 2).min(width) {
             let other = ny * width + nx;
             let object = expected.object[other];
             if object != expected.object[pixel] {
                 explained = explained.max(look.field.class_score(pixel, look.row(object)));
+                strange = strange.min(strangeness(object));
             }
             nearest = nearest.min(super::field::ln_depth(expected.depth_m[other]));
         }
+    }
+    if coloured && strange < STRANGE_NATS {
+        return None;
     }
     if weight > 0.0 && ln_seen < nearest - margin {
         return Some(2);

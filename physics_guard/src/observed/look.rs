@@ -27,6 +27,8 @@ pub(crate) struct Look {
     colours: Vec<f32>,
     /// By pair of rows: how far apart their colours are, nats.
     colours_apart: HashMap<(u16, u16), f32>,
+    /// By row: log-likelihood that a surface's own colours usually have, weighed.
+    usual_colour: Vec<f32>,
     /// Log-likelihood of the expected surface, and of what is behind it.
     pub(crate) first: Vec<f32>,
     pub(crate) behind: Vec<f32>,
@@ -115,6 +117,11 @@ impl Look {
         COLOUR_WEIGHT * self.field.colour_score(pixel, &self.colours[at..at + BINS])
     }
 
+    /// What [`Self::colour_score`] usually is on a surface.
+    pub(crate) fn usual_colour(&self, object: u16) -> f32 {
+        self.usual_colour[usize::from(self.slot(object))]
+    }
+
     /// How far apart the usual colours of two surfaces are, weighed nats; 0 if colours do not count.
     fn colours_apart(&mut self, object: u16, behind: u16) -> f32 {
         if self.field.colours.is_empty() {
@@ -167,6 +174,12 @@ impl Look {
             self.colours.resize(begin + BINS, 0.0);
             habits.write_colours(body.id, &mut self.colours[begin..]);
         }
+        self.usual_colour.clear();
+        self.usual_colour.extend(
+            self.colours
+                .chunks_exact(BINS)
+                .map(|row| COLOUR_WEIGHT * row.iter().map(|ln_q| ln_q.exp() * ln_q).sum::<f32>()),
+        );
         self.shares.clear();
         self.shares.extend(self.rows.iter().map(|ln_q| ln_q.exp()));
     }

@@ -68,13 +68,19 @@ pub struct Measurement {
     pub rect: PixelRect,
 }
 
-/// Means over the accepted pictures of a body.
+/// Means and standard deviations over the accepted pictures of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usual {
     /// Of [`Measurement::ln_scale`].
     pub ln_scale: f32,
+    /// Its deviation.
+    pub ln_scale_sigma: f32,
     /// Of [`Measurement::ln_depth`].
     pub ln_depth: f32,
+    /// Its deviation.
+    pub ln_depth_sigma: f32,
+    /// Of [`Measurement::seen_share`]; a body that is seldom made out where it is cannot be missed.
+    pub seen_share: f32,
 }
 
 /// A body with fewer pixels has no place, rate or size that could be told from noise.

@@ -149,3 +149,50 @@ fn calibration_learns_how_an_observer_errs_and_leaves_no_false_alarm() {
     }
     assert_eq!(Votes::THREE_OF_FOUR, Votes { needed: 3, of: 4 });
 }
+
+/// `evidence` of a picture of `drawn` in which each body has a colour of its own, and little else is known of it.
+fn in_colours(drawn: &ShadowSnapshot, mut evidence: Evidence) -> Evidence {
+    let mut there = crate::Expected::default();
+    there.draw(drawn.clone().into(), WIDTH, HEIGHT);
+    let colour = |object: &u16| match drawn.bodies.get(usize::from(*object)) {
+        Some(body) => [60 + 11 * (body.id % 7) as u8, 200 - 17 * (body.id % 11) as u8, 90],
+        None => [150, 180, 220],
+    };
+    evidence.rgb = there.object.iter().flat_map(colour).collect();
+    evidence.depth_sigma.fill(5.0);
+    evidence
+}
+
+#[test]
+fn a_body_of_its_surroundings_material_is_missed_by_its_colour() {
+    let mut truth = court();
+    // The crate is of the ground's stone, as the ball's and the walls' classes matter not.
+    body(&mut truth, 10).material = 2;
+    body(&mut truth, 2).material = 2;
+    let mut erased = truth.clone();
+    erased.bodies.retain(|body| body.id != 10);
+    let vanished = |coloured: bool| {
+        let mut guard = Guard::new(Thresholds::default(), GRAVITY);
+        let mut noise = Noise(4);
+        let mut found = false;
+        for frame in 0..16 {
+            let drawn = if frame < 10 { &truth } else { &erased };
+            let evidence = observe(drawn, &mut noise);
+            let evidence = if coloured {
+                in_colours(drawn, evidence)
+            } else {
+                Evidence { rgb: Vec::new(), ..in_colours(drawn, evidence) }
+            };
+            guard.expect_at(truth.clone().into(), WIDTH, HEIGHT);
+            let judgement = guard.judge(&evidence, None);
+            guard.shown(&judgement);
+            let named = |v: &Verdict| v.finding.what == "vanished" && v.finding.object == Some(10);
+            if frame < 10 {
+                assert!(!judgement.verdicts.iter().any(named), "frame {frame}");
+            }
+            found |= judgement.verdicts.iter().any(named);
+        }
+        found
+    };
+    assert!(vanished(true) && !vanished(false));
+}
