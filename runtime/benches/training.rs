@@ -113,7 +113,8 @@ fn run(size: &Size, device: Device) -> Result<()> {
     let maps = Tensor::f_rand([pictures, CHANNELS as i64, h, w], float)?.f_to_kind(kind)?;
     let numbers = Tensor::f_rand([b, t, NUMBERS as i64], float)?;
     let poses = cameras(pictures);
-    let wanted = |maps| Wanted { noisy: &tokens, guess: &tokens, known: &known, maps, globals: &numbers };
+    let wanted =
+        |maps| Wanted { noisy: &tokens, guess: &tokens, known: &known, maps, globals: &numbers };
 
     measure(device, "  pictures encoded", || {
         let _guard = tch::no_grad_guard();
@@ -131,7 +132,9 @@ fn run(size: &Size, device: Device) -> Result<()> {
         let _guard = tch::no_grad_guard();
         net.sequence(&tokens, &numbers, &wanted(None), kind).map(drop).map_err(Into::into)
     })?;
-    for (name, maps) in [("  dream, there and back", None), ("  anchored, there and back", Some(&maps))] {
+    for (name, maps) in
+        [("  dream, there and back", None), ("  anchored, there and back", Some(&maps))]
+    {
         measure(device, name, || {
             let made = net.sequence(&tokens, &numbers, &wanted(maps), kind)?;
             Ok(made.f_square()?.f_mean(Kind::Float)?.f_backward()?)

@@ -25,9 +25,8 @@ impl Check for Permanence {
 
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
         let (expected, thresholds) = (judged.expected, judged.thresholds);
-        let is_known = |m: &Measurement| {
-            m.known_frames >= KNOWN_FRAMES && m.usual.seen_share >= MADE_OUT
-        };
+        let is_known =
+            |m: &Measurement| m.known_frames >= KNOWN_FRAMES && m.usual.seen_share >= MADE_OUT;
         // What is large and stands still is a wall or the ground: the check of walls speaks of them.
         let is_small = |b: &Body, m: &Measurement| b.kind != BodyKind::Fixed || m.pixels < LARGE_PX;
         let known = judged.bodies().filter(|(b, m)| is_known(m) && is_small(b, m));

@@ -154,9 +154,7 @@ fn recolour(rgb: &Tensor, numbers: &Tensor) -> Result<Tensor> {
     let across = sin.f_mul_scalar(1.0 / 3f64.sqrt())?;
     let grey = lit.f_mean_dim([1i64].as_slice(), true, Kind::Float)?;
     let around = lit.f_roll([1], [1])?.f_sub(&lit.f_roll([-1], [1])?)?;
-    let turned = grey
-        .f_addcmul(&lit.f_sub(&grey)?, &cos)?
-        .f_addcmul(&around, &across)?;
+    let turned = grey.f_addcmul(&lit.f_sub(&grey)?, &cos)?.f_addcmul(&around, &across)?;
     let out = grey.f_addcmul(&turned.f_sub(&grey)?, &number(7)?)?;
     out.f_addcmul(&out.f_randn_like()?, &number(10)?)
 }
@@ -192,7 +190,8 @@ mod tests {
         let (mut turned, mut kept) = (0, 0);
         for row in 0..20 {
             let of = |map: &Tensor| {
-                Vec::<f64>::try_from(map.select(0, row).to_kind(Kind::Double).reshape([-1])).unwrap()
+                Vec::<f64>::try_from(map.select(0, row).to_kind(Kind::Double).reshape([-1]))
+                    .unwrap()
             };
             let (class, depth_ln) = (of(&batch.class), of(&batch.depth_ln));
             let mirrored = class[0] == 3.0;
@@ -216,7 +215,8 @@ mod tests {
         let rgb = Tensor::rand([1, 3, 2, 2], (Kind::Float, Device::Cpu));
         let with_hue = |hue: f32| {
             let numbers = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, hue.sin(), hue.cos(), 0.0];
-            recolour(&rgb, &Tensor::from_slice(&numbers).view([1, NUMBERS as i64, 1, 1, 1])).unwrap()
+            recolour(&rgb, &Tensor::from_slice(&numbers).view([1, NUMBERS as i64, 1, 1, 1]))
+                .unwrap()
         };
         assert!(with_hue(TAU).allclose(&rgb, 1e-4, 1e-4, false));
         let shifted = with_hue(TAU / 3.0);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Net, ReverieModel};
-use crate::view::ShadowView;
 use crate::condition::GLOBALS;
 use crate::frame::{NeuralFrame, StageTimes};
 use crate::model::latent::stream::{Command, LatentStream, Seen, ShadowDepth};
 use crate::model::{ModelError, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
+use crate::view::ShadowView;
 
 /// Draws `count` pictures of what the shadow shows, one after the other; what is `held` of one of them (picture, and the share
 /// that is drawn anew) stays as it is.

@@ -202,8 +202,12 @@ impl<'a> Batch<'a> {
         let put = |into: &Tensor| -> Result<Tensor, tch::TchError> {
             let later = carried.f_where_self(&replaced, &by_frame(into, 1, 3)?)?;
             let first = into.f_view([b, t, 3, h, w])?.f_narrow(1, 0, 1)?;
-            Tensor::f_cat(&[first, later.f_view([b, t - 1, 3, h, w])?], 1)?
-                .f_reshape([b * t, 3, h, w])
+            Tensor::f_cat(&[first, later.f_view([b, t - 1, 3, h, w])?], 1)?.f_reshape([
+                b * t,
+                3,
+                h,
+                w,
+            ])
         };
         let guess = tokens(&self.coder.encode(&put(&guess_rgb)?)?)?.f_view([b, t, n, channels])?;
         let own_last = put(&maps.f_narrow(1, last, 3)?.f_contiguous()?)?;

@@ -150,7 +150,8 @@ pub fn train_dreamer(
                 Visit { batch, past: Past::True, more }
             }
         };
-        let (value, own) = step(recipe, &net, &mut optimizer, &batch, &past, more == 0, kind, rate, &mut rng)?;
+        let (value, own) =
+            step(recipe, &net, &mut optimizer, &batch, &past, more == 0, kind, rate, &mut rng)?;
         if let Some(more) = more.checked_sub(1) {
             under_way = Some(Visit { past: batch.past(&own)?, batch, more });
         }
