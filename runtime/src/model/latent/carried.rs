@@ -15,8 +15,12 @@ use reverie_kernels::warp::{OwnDepth, splat};
 /// A depth from which a carried point is sky, as a share of how far the sky is thought.
 const SKY_SHARE: f32 = 0.1;
 
-/// Of its eight neighbours so many must be known, for a pixel to be a crack and not a gap.
+/// A surface lies before another one if it is nearer by this factor.
+const NEARER: f32 = 0.8;
+/// Of its eight neighbours so many must be known for an unknown pixel to be a crack and not a gap,
 const CRACK_NEIGHBOURS: usize = 5;
+/// and so many must lie before a known one.
+const HIDDEN_NEIGHBOURS: usize = 7;
 /// Origins that are kept.
 const MOST_ORIGINS: usize = 8;
 /// An origin nearer than this to the newest one, in place and view, takes its place.
@@ -85,9 +89,7 @@ pub(super) struct Carried {
 impl Carried {
     /// Nothing is known.
     pub fn clear(&mut self, width: usize, height: usize) {
-        for (map, values) in
-            [(&mut self.rgb, 3), (&mut self.known, 1), (&mut self.depth_m, 1)]
-        {
+        for (map, values) in [(&mut self.rgb, 3), (&mut self.known, 1), (&mut self.depth_m, 1)] {
             map.clear();
             map.resize(values * width * height, 0.0);
         }
@@ -104,6 +106,7 @@ impl Carried {
         self.clear(width, height);
         let (mut rgb, mut points_m, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for shown in std::iter::once(last).chain(&origins.0) {
+            let is_last = std::ptr::eq(shown, last);
             let mut draw = |values: &[f32], out: &mut Vec<f32>| {
                 let (depth_m, from) = (&shown.depth_m, &shown.camera);
                 let past = OwnDepth { width, height, rgb: values, depth_m, camera: from };
@@ -111,52 +114,51 @@ impl Carried {
             };
             draw(&shown.points_m(width, height), &mut points_m);
             draw(&shown.rgb, &mut rgb);
-            close_cracks((width, height), &mut rgb, &mut points_m, &mut known);
-            let over = std::ptr::eq(shown, last);
-            for (pixel, is_known) in known.iter().enumerate() {
-                // What nothing fell on is filled in from the last picture.
-                if *is_known > 0.0 || over {
-                    let three = 3 * pixel..3 * pixel + 3;
-                    self.rgb[three.clone()].copy_from_slice(&rgb[three]);
-                }
-                if *is_known > 0.0 {
-                    self.known[pixel] = 1.0;
-                    self.depth_m[pixel] = depth_m(camera, &points_m[3 * pixel..3 * pixel + 3]);
-                }
+            if is_last {
+                // What nothing falls on is filled in from the last picture.
+                self.rgb.copy_from_slice(&rgb);
+            }
+            let mut depth: Vec<f32> = known
+                .iter()
+                .zip(points_m.chunks_exact(3))
+                .map(|(known, point)| if *known > 0.0 { depth_m(camera, point) } else { 0.0 })
+                .collect();
+            close_cracks((width, height), &mut rgb, &mut depth);
+            for (pixel, depth_m) in depth.iter().enumerate().filter(|(_, depth)| **depth > 0.0) {
+                let three = 3 * pixel..3 * pixel + 3;
+                self.rgb[three.clone()].copy_from_slice(&rgb[three]);
+                self.known[pixel] = 1.0;
+                self.depth_m[pixel] = *depth_m;
             }
         }
     }
 }
 
-/// Pixels that nothing fell on, but on most of those around them: what comes nearer is drawn larger than it was seen, and between its pixels
-/// cracks open.
-fn close_cracks(
-    (width, height): (usize, usize),
-    rgb: &mut [f32],
-    points_m: &mut [f32],
-    known: &mut [f32],
-) {
-    let before = known.to_vec();
+/// Closes pixels that nothing fell on, or something that lies behind, while most of those around them show something nearer: what comes nearer is
+/// drawn larger than it was seen, and between its pixels cracks open. `depth_m` is 0 where nothing is known.
+fn close_cracks((width, height): (usize, usize), rgb: &mut [f32], depth_m: &mut [f32]) {
+    let before = depth_m.to_vec();
     for y in 1..height.saturating_sub(1) {
         for x in 1..width.saturating_sub(1) {
             let pixel = y * width + x;
-            if before[pixel] > 0.0 {
-                continue;
-            }
             let rows = [pixel - width, pixel, pixel + width];
             let around = rows.into_iter().flat_map(|row| row - 1..=row + 1);
-            let fell = |other: &usize| before[*other] > 0.0;
-            let count = around.clone().filter(fell).count();
-            if count < CRACK_NEIGHBOURS {
+            let own_m = before[pixel];
+            let is_before = |other: &usize| {
+                before[*other] > 0.0 && (own_m == 0.0 || before[*other] < NEARER * own_m)
+            };
+            let count = around.clone().filter(is_before).count();
+            let enough = if own_m == 0.0 { CRACK_NEIGHBOURS } else { HIDDEN_NEIGHBOURS };
+            if count < enough {
                 continue;
             }
-            for map in [&mut *rgb, &mut *points_m] {
-                for c in 0..3 {
-                    let sum: f32 = around.clone().filter(fell).map(|other| map[3 * other + c]).sum();
-                    map[3 * pixel + c] = sum / count as f32;
-                }
+            for c in 0..3 {
+                let sum: f32 =
+                    around.clone().filter(is_before).map(|other| rgb[3 * other + c]).sum();
+                rgb[3 * pixel + c] = sum / count as f32;
             }
-            known[pixel] = 1.0;
+            let sum: f32 = around.filter(is_before).map(|other| before[other]).sum();
+            depth_m[pixel] = sum / count as f32;
         }
     }
 }
@@ -237,7 +239,13 @@ mod tests {
         let mut carried = Carried::default();
         let to = camera(0.2, Vec3::new(3.0, 0.0, -4.0));
         carried.carry(SIZE, &wall(f32::INFINITY, 1.0), &Origins::default(), &to);
-        assert!(carried.known.iter().zip(&carried.depth_m).all(|(k, d)| *k == 0.0 || *d == f32::INFINITY));
+        assert!(
+            carried
+                .known
+                .iter()
+                .zip(&carried.depth_m)
+                .all(|(k, d)| *k == 0.0 || *d == f32::INFINITY)
+        );
         assert!(carried.known.iter().sum::<f32>() > 0.5 * carried.known.len() as f32);
     }
 }
