@@ -221,17 +221,8 @@ impl Source {
 
     /// Waits until there are enough true pictures for a batch, and takes what else has come.
     fn top_up(&mut self, count: usize) -> Result<(), TrainError> {
-        let closed = || TrainError::Io {
-            action: "draw pictures".into(),
-            source: std::io::Error::other("all loader threads ended"),
-        };
-        let samples = &self.loader.samples;
         let wait = (SHUFFLE + count).saturating_sub(self.drawn.len());
-        let come = samples.len().min(self.drawn.room());
-        let mut fresh = Vec::new();
-        for _ in 0..wait.max(come) {
-            fresh.push(samples.recv().map_err(|_| closed())??);
-        }
+        let fresh = self.loader.receive(wait, self.drawn.room())?;
         Ok(self.drawn.put(&columns(&fresh)?)?)
     }
 }

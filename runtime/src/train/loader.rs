@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{DataError, Episode};
+use crate::train::TrainError;
 
 /// Samples waiting between loaders and trainer. One of 128×72 takes 2 MB.
 const QUEUE: usize = 32;
@@ -68,6 +69,27 @@ impl<S: Send + 'static> Loader<S> {
             handles.push(std::thread::Builder::new().name(format!("loader {thread}")).spawn(work)?);
         }
         Ok(Self { samples, threads: handles })
+    }
+}
+
+impl<S> Loader<S> {
+    /// Waits for `wait` samples, and takes what else has come while there is `room`, but no more: the rest is for the next time.
+    ///
+    /// # Errors
+    /// An episode cannot be read, or all threads ended.
+    pub(crate) fn receive(&self, wait: usize, room: usize) -> Result<Vec<S>, TrainError> {
+        let closed = || TrainError::Io {
+            action: "draw samples".into(),
+            source: std::io::Error::other("all loader threads ended"),
+        };
+        let mut fresh = Vec::new();
+        while fresh.len() < wait {
+            fresh.push(self.samples.recv().map_err(|_| closed())??);
+        }
+        for _ in 0..room.saturating_sub(wait).min(self.samples.len()) {
+            fresh.push(self.samples.recv().map_err(|_| closed())??);
+        }
+        Ok(fresh)
     }
 }
 

@@ -288,20 +288,8 @@ impl Source {
 
     /// Waits until there is enough to draw from.
     fn next(&mut self, rng: &mut ChaCha8Rng) -> Result<Batch, TrainError> {
-        let closed = || TrainError::Io {
-            action: "draw samples".into(),
-            source: std::io::Error::other("all loader threads ended"),
-        };
-        let samples = &self.loader.samples;
         let wait = (SHUFFLE + self.batch).saturating_sub(self.drawn.len());
-        let mut fresh = Vec::new();
-        while fresh.len() < wait {
-            fresh.push(samples.recv().map_err(|_| closed())??);
-        }
-        // What else has come, but no more: the rest is for the next step.
-        for _ in 0..self.drawn.room().saturating_sub(fresh.len()).min(samples.len()) {
-            fresh.push(samples.recv().map_err(|_| closed())??);
-        }
+        let fresh = self.loader.receive(wait, self.drawn.room())?;
         self.drawn.put(&tensors(&fresh)?)?;
         let mut own = 0;
         if let Some(rollouts) = &self.rollouts {

@@ -168,16 +168,8 @@ fn draw(
 
 /// Waits until there are enough pictures in the pool for a batch, and takes what else has come.
 fn top_up(pool: &mut Pool, loader: &Loader<Shot>, batch: usize) -> Result<(), TrainError> {
-    let closed = || TrainError::Io {
-        action: "draw pictures".into(),
-        source: std::io::Error::other("all loader threads ended"),
-    };
     let wait = (SHUFFLE + batch).saturating_sub(pool.len());
-    let come = loader.samples.len().min(pool.room());
-    let mut fresh = Vec::new();
-    for _ in 0..wait.max(come) {
-        fresh.push(loader.samples.recv().map_err(|_| closed())??);
-    }
+    let fresh = loader.receive(wait, pool.room())?;
     let rgb = fresh.iter().map(|s| s.rgb.as_slice()).collect::<Vec<_>>().concat();
     let near = fresh.iter().map(|s| s.nearness.as_slice()).collect::<Vec<_>>().concat();
     Ok(pool.put(&[Tensor::f_from_slice(&rgb)?, Tensor::f_from_slice(&near)?])?)

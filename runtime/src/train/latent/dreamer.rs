@@ -190,16 +190,9 @@ impl Stock {
         coder: &Coder,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Rc<Row>>, TrainError> {
-        let closed = || TrainError::Io {
-            action: "draw sequences".into(),
-            source: std::io::Error::other("all loader threads ended"),
-        };
-        let samples = &self.loader.samples;
-        let least = SHUFFLE.max(2 * count);
-        // What else has come is taken too, but no more: the rest is for the next step.
-        let come = samples.len().min(self.room.saturating_sub(self.kept.len()));
-        for _ in 0..least.saturating_sub(self.kept.len()).max(come) {
-            let fresh = samples.recv().map_err(|_| closed())??;
+        let wait = SHUFFLE.max(2 * count).saturating_sub(self.kept.len());
+        let room = self.room.saturating_sub(self.kept.len());
+        for fresh in self.loader.receive(wait, room)? {
             self.kept.push((Rc::new(Row::new(&fresh, coder)?), self.uses));
         }
         let mut taken = Vec::with_capacity(count);
