@@ -353,7 +353,7 @@ impl Registrar {
         };
         let (mut best, mut ln_scale) = peak(shift);
         // A body that is larger about its base is shifted besides.
-        if ln_scale.abs() > 0.6 * SCALE_STEP {
+        if ln_scale.abs() > 0.4 * SCALE_STEP {
             for (dx, dy) in
                 [(0, -2), (0, 2), (-2, 0), (2, 0), (0, -4), (0, 4), (-shift.0, -shift.1)]
             {
