@@ -2,8 +2,23 @@
 
 use std::sync::Arc;
 
-use glam::{Mat3, Quat, Vec3};
+use glam::{Mat3, Quat, Vec2, Vec3};
 use serde::{Deserialize, Serialize};
+
+/// Largest whole number not above `x`; beyond the range of `i32` its end, 0 for what is no number.
+///
+/// The library's own is a call on processors before SSE 4.1, for which the program is built, too.
+#[inline]
+pub(crate) fn floor(x: f32) -> i32 {
+    let towards_zero = x as i32;
+    towards_zero.saturating_sub(i32::from(x < towards_zero as f32))
+}
+
+/// The nearest whole numbers, halves upwards.
+#[inline]
+pub(crate) fn nearest(place: Vec2) -> Vec2 {
+    Vec2::new(floor(place.x + 0.5) as f32, floor(place.y + 0.5) as f32)
+}
 
 /// A rigid transform `target_from_source`: rotate, then translate. Metres.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

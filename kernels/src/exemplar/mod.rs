@@ -9,6 +9,7 @@
 //! Levels are filled from coarse to fine by confidence: where a texel was never seen, the mean of its
 //! neighbourhood stands in, down to the mean colour of the whole material.
 
+use crate::geometry::floor;
 use crate::raster::ShadowMaps;
 
 /// Texels along one period at the finest level: 3 cm for a period of 2 m. A model's pixel seldom needs it, the
@@ -133,7 +134,7 @@ impl Exemplars {
             for level in level..LEVELS {
                 let side = SIZE >> level;
                 let [u, v] =
-                    maps.uv[pixel].map(|c| ((c - c.floor()) * side as f32) as usize % side);
+                    maps.uv[pixel].map(|c| ((c - floor(c) as f32) * side as f32) as usize % side);
                 let texel =
                     &mut self.texels[layer * LAYER_TEXELS + LEVEL_OFFSET[level] + v * side + u];
                 let sum = (texel[3] + weight).min(MOST_WEIGHT);
@@ -239,7 +240,7 @@ fn fill(texels: &[[f32; 4]], filled: &mut [[f32; 4]]) {
 /// Bilinear within a level, repeating.
 fn sample(texels: &[[f32; 4]], level: usize, uv: [f32; 2]) -> [f32; 4] {
     let side = SIZE >> level;
-    let [x, y] = uv.map(|c| (c - c.floor()) * side as f32 - 0.5 + side as f32);
+    let [x, y] = uv.map(|c| (c - floor(c) as f32) * side as f32 - 0.5 + side as f32);
     let (x0, y0) = (x as usize, y as usize);
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
     let at = |u: usize, v: usize| {

@@ -5,7 +5,7 @@ use glam::{Mat3, Vec2, Vec3};
 use super::pages::{Key, NONE, Pages};
 use super::store::{TexelMemory, UNKNOWN};
 use super::{FROZEN, LEVEL_TRUST, LEVELS, Look, PAGE, REACH, SMOOTH, Surfel, Texel, relight};
-use crate::geometry::CameraPose;
+use crate::geometry::{CameraPose, floor};
 use crate::raster::shape::ObjectView;
 use crate::raster::{Rays, Scene, ShadowMaps};
 
@@ -49,8 +49,9 @@ impl AtHand {
     #[inline]
     fn find_or_make(&mut self, pages: &mut Pages, key: Key, u: i32, v: i32, now: u32) -> u32 {
         let place = Self::place(key, u, v);
-        if self.pages[place].0 == Some(key) && self.generation == pages.generation {
-            return self.pages[place].1;
+        let (at, page) = self.pages[place];
+        if at == Some(key) && page != NONE && self.generation == pages.generation {
+            return page;
         }
         let page = pages.find_or_make(key, now);
         pages.touch(page, now);
@@ -61,6 +62,14 @@ impl AtHand {
         self.pages[place] = (Some(key), page);
         page
     }
+}
+
+/// Where texel (`i`, `j`) lies: column and row of its page, and its column and row in there.
+#[inline]
+fn in_page(i: i32, j: i32) -> ((i32, i32), (usize, usize)) {
+    const SHIFT: u32 = PAGE.trailing_zeros();
+    const INSIDE: i32 = PAGE as i32 - 1;
+    ((i >> SHIFT, j >> SHIFT), ((i & INSIDE) as usize, (j & INSIDE) as usize))
 }
 
 /// A primitive with what its pixels need.
@@ -190,30 +199,36 @@ impl TexelMemory {
         let slots = std::mem::take(&mut self.slots);
         let frame = Frame::new(&slots, scene, camera, maps);
         let mut at_hand = AtHand::new(&self.pages);
+        let mut row: Vec<(usize, f32, &Body<'_>, Surfel)> = Vec::with_capacity(maps.width);
         for y in 1..maps.height.max(1) - 1 {
+            row.clear();
             for x in 1..maps.width.max(1) - 1 {
-                let pixel = y * maps.width + x;
-                let trust = trust(pixel);
+                let trust = trust(y * maps.width + x);
                 if trust > 0.0
                     && let Some((body, surfel)) = frame.surfel(x, y)
                     && frame.is_inside(x, y)
                 {
-                    let weight = surfel.weight(trust);
-                    let look = |rgb: [f32; 3], paint: [f32; 3]| Look {
-                        rgb,
-                        paint,
-                        distance_m: surfel.distance_m,
-                        facing: surfel.facing,
-                    };
-                    self.write_fine(&frame, body, &surfel, (x, y), &mut at_hand, |place| {
-                        let rgb = bilinear(rgb, maps, x, y, place)?;
-                        Some((look(rgb, bilinear(paint, maps, x, y, place)?), weight))
-                    });
-                    let (rgb, paint) = (three(rgb, pixel), three(paint, pixel));
-                    if rgb.iter().all(|v| v.is_finite()) {
-                        let look = look(rgb, paint);
-                        self.write_coarse(body, &surfel, (x, y), &look, weight, &mut at_hand);
-                    }
+                    self.prefetch(body, &surfel, &mut at_hand);
+                    row.push((x, trust, body, surfel));
+                }
+            }
+            for (x, trust, body, surfel) in row.drain(..) {
+                let pixel = y * maps.width + x;
+                let weight = surfel.weight(trust);
+                let look = |rgb: [f32; 3], paint: [f32; 3]| Look {
+                    rgb,
+                    paint,
+                    distance_m: surfel.distance_m,
+                    facing: surfel.facing,
+                };
+                self.write_fine(&frame, body, &surfel, (x, y), &mut at_hand, |place| {
+                    let rgb = bilinear(rgb, maps, x, y, place)?;
+                    Some((look(rgb, bilinear(paint, maps, x, y, place)?), weight))
+                });
+                let (rgb, paint) = (three(rgb, pixel), three(paint, pixel));
+                if rgb.iter().all(|v| v.is_finite()) {
+                    let look = look(rgb, paint);
+                    self.write_coarse(body, &surfel, (x, y), &look, weight, &mut at_hand);
                 }
             }
         }
@@ -233,13 +248,17 @@ impl TexelMemory {
     ) {
         let now = self.frame;
         let level = surfel.whole_level();
-        let [i0, j0] = surfel.at(level).map(|c| (c - 0.5).floor() as i32);
+        let [i0, j0] = surfel.at(level).map(|c| floor(c - 0.5));
         let slab = surfel.slab(level);
+        let mut last = ((i32::MIN, 0), NONE);
         for (i, j) in [(i0, j0), (i0 + 1, j0), (i0, j0 + 1), (i0 + 1, j0 + 1)] {
-            let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
-            let key = Key::new(body.object, surfel.chart.index(), level, u, v, slab);
-            let (iu, iv) = (i.rem_euclid(PAGE as i32) as usize, j.rem_euclid(PAGE as i32) as usize);
-            let page = at_hand.find_or_make(&mut self.pages, key, u, v, now);
+            let (at, (iu, iv)) = in_page(i, j);
+            // Nearly always the four lie in one page.
+            if last.0 != at {
+                let key = Key::new(body.object, surfel.chart.index(), level, at.0, at.1, slab);
+                last = (at, at_hand.find_or_make(&mut self.pages, key, at.0, at.1, now));
+            }
+            let page = last.1;
             let texel = self.pages.texel_mut(page, iu, iv);
             if texel.frame == now {
                 continue;
@@ -272,16 +291,12 @@ impl TexelMemory {
         let now = self.frame;
         let own = surfel.whole_level();
         for level in (own + 1..LEVELS).take_while(|level| Surfel::writes(level - own, x, y)) {
-            let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
-            let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
+            let [i, j] = surfel.at(level).map(floor);
+            let ((u, v), (iu, iv)) = in_page(i, j);
             let slab = surfel.slab(level);
             let key = Key::new(body.object, surfel.chart.index(), level, u, v, slab);
             let page = at_hand.find_or_make(&mut self.pages, key, u, v, now);
-            let texel = self.pages.texel_mut(
-                page,
-                i.rem_euclid(PAGE as i32) as usize,
-                j.rem_euclid(PAGE as i32) as usize,
-            );
+            let texel = self.pages.texel_mut(page, iu, iv);
             texel.add(look, weight * surfel.share(level));
             texel.frame = now;
         }
@@ -313,13 +328,20 @@ impl TexelMemory {
         let frame = Frame::new(&slots, scene, camera, maps);
         let mut at_hand = AtHand::new(&self.pages);
         let mut stats = ReadStats::default();
+        let mut row: Vec<Option<(&Body<'_>, Surfel)>> = Vec::with_capacity(maps.width);
         for y in 0..maps.height {
-            for x in 0..maps.width {
+            // A row's texels are asked for at once: to wait for each of them was a third of the time.
+            row.clear();
+            row.extend((0..maps.width).map(|x| frame.surfel(x, y)));
+            for (body, surfel) in row.iter().flatten() {
+                self.prefetch(body, surfel, &mut at_hand);
+            }
+            for (x, seen) in row.iter().enumerate() {
                 let pixel = y * maps.width + x;
                 let mut found = ([0.0; 3], 0.0);
-                if let Some((body, surfel)) = frame.surfel(x, y) {
+                if let Some((body, surfel)) = seen {
                     stats.asked += 1;
-                    found = self.read_at(body, &surfel, three(paint, pixel), &mut at_hand);
+                    found = self.read_at(body, surfel, three(paint, pixel), &mut at_hand);
                     stats.found += usize::from(found.1 > 0.0);
                 }
                 rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&found.0);
@@ -343,17 +365,30 @@ impl TexelMemory {
             let (body, surfel) = frame.surfel(pixel % maps.width, pixel / maps.width)?;
             let own = surfel.whole_level();
             let at = |level: usize| {
-                let [i, j] = surfel.at(level).map(|c| c.floor() as i32);
-                let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
+                let [i, j] = surfel.at(level).map(floor);
+                let ((u, v), (iu, iv)) = in_page(i, j);
                 let (chart, slab) = (surfel.chart.index(), surfel.slab(level));
                 let page = self.pages.find(Key::new(body.object, chart, level, u, v, slab))?;
-                let inside = |i: i32| i.rem_euclid(PAGE as i32) as usize;
-                let texel = self.pages.texel(page, inside(i), inside(j));
+                let texel = self.pages.texel(page, iu, iv);
                 (texel.weight > 0.0).then_some(texel.frame)
             };
             (own + 1..(own + 3).min(LEVELS)).filter_map(at).max()
         };
         (0..maps.width * maps.height).map(seen).collect()
+    }
+
+    /// Has the texels that are as large as a pixel brought into the cache.
+    #[inline]
+    fn prefetch(&mut self, body: &Body<'_>, surfel: &Surfel, at_hand: &mut AtHand) {
+        let level = surfel.whole_level();
+        let [i, j] = surfel.at(level).map(|c| floor(c - 0.5));
+        let ((u, v), (iu, iv)) = in_page(i, j);
+        let key = Key::new(body.object, surfel.chart.index(), level, u, v, surfel.slab(level));
+        let page = at_hand.find(&mut self.pages, key, u, v, self.frame);
+        if page != NONE {
+            self.pages.prefetch(page, iu, iv);
+            self.pages.prefetch(page, iu, (iv + 1).min(PAGE - 1));
+        }
     }
 
     #[inline]
@@ -389,7 +424,8 @@ impl TexelMemory {
         if sum.weight < 0.05 {
             return ([0.0; 3], 0.0);
         }
-        let mean = |values: [f32; 3]| values.map(|v| v / sum.weight);
+        let share = 1.0 / sum.weight;
+        let mean = |values: [f32; 3]| values.map(|v| v * share);
         let (rgb, changed) = relight(mean(sum.rgb), mean(sum.paint), paint);
         (rgb, sum.confidence * (1.0 - 0.5 * changed))
     }
@@ -404,27 +440,25 @@ impl TexelMemory {
         at_hand: &mut AtHand,
     ) -> Found {
         let [a, b] = surfel.at(level).map(|c| c - 0.5);
-        let (i0, j0) = (a.floor(), b.floor());
-        let (fa, fb) = (a - i0, b - j0);
-        let (i0, j0) = (i0 as i32, j0 as i32);
+        let (i0, j0) = (floor(a), floor(b));
+        let (fa, fb) = (a - i0 as f32, b - j0 as f32);
         let slab = surfel.slab(level);
         let mut sum = Sum::default();
-        for (di, dj, share) in [
-            (0, 0, (1.0 - fa) * (1.0 - fb)),
-            (1, 0, fa * (1.0 - fb)),
-            (0, 1, (1.0 - fa) * fb),
-            (1, 1, fa * fb),
+        let mut last = ((i32::MIN, 0), NONE);
+        for (i, j, share) in [
+            (i0, j0, (1.0 - fa) * (1.0 - fb)),
+            (i0 + 1, j0, fa * (1.0 - fb)),
+            (i0, j0 + 1, (1.0 - fa) * fb),
+            (i0 + 1, j0 + 1, fa * fb),
         ] {
-            let (i, j) = (i0 + di, j0 + dj);
-            let (u, v) = (i.div_euclid(PAGE as i32), j.div_euclid(PAGE as i32));
-            let key = Key::new(body.object, surfel.chart.index(), level, u, v, slab);
-            let page = at_hand.find(&mut self.pages, key, u, v, self.frame);
+            let (at, (iu, iv)) = in_page(i, j);
+            if last.0 != at {
+                let key = Key::new(body.object, surfel.chart.index(), level, at.0, at.1, slab);
+                last = (at, at_hand.find(&mut self.pages, key, at.0, at.1, self.frame));
+            }
+            let page = last.1;
             if page != NONE {
-                let texel = self.pages.texel(
-                    page,
-                    i.rem_euclid(PAGE as i32) as usize,
-                    j.rem_euclid(PAGE as i32) as usize,
-                );
+                let texel = self.pages.texel(page, iu, iv);
                 if texel.weight > 0.0 {
                     sum.add_texel(texel, share);
                 }
@@ -478,11 +512,12 @@ impl Sum {
         if self.weight < 0.1 {
             return Found { rgb: [0.0; 3], paint: [0.0; 3], confidence: 0.0, cover: 0.0 };
         }
-        let mean = |values: [f32; 3]| values.map(|v| v / self.weight);
+        let share = 1.0 / self.weight;
+        let mean = |values: [f32; 3]| values.map(|v| v * share);
         Found {
             rgb: mean(self.rgb),
             paint: mean(self.paint),
-            confidence: self.confidence / self.weight,
+            confidence: self.confidence * share,
             cover: self.weight,
         }
     }

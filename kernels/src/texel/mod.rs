@@ -30,7 +30,7 @@ pub use store::{ObjectRecord, TexelMemory};
 
 /// Sizes of texels: each twice the one before.
 pub const LEVELS: usize = 8;
-/// Texels along a page.
+/// Texels along a page; a power of two.
 pub const PAGE: usize = 8;
 /// Texels of a page.
 pub const PAGE_TEXELS: usize = PAGE * PAGE;
@@ -186,16 +186,19 @@ impl Surfel {
     /// The level whose texels are as large as the pixel or a little smaller, and how far it is to the next, 0 to 1.
     #[inline]
     fn level(&self) -> (usize, f32) {
-        let level = (self.footprint_m / FINEST_M).max(1.0).log2().min((LEVELS - 1) as f32);
-        (level as usize, level.fract())
+        let bits = (self.footprint_m / FINEST_M).max(1.0).to_bits();
+        // The exponent of a float is the whole part of its logarithm. Of the rest a parabola through 1, √2 and 2 is
+        // within 0.01.
+        let level = (bits >> 23) as usize - 127;
+        let mantissa = f32::from_bits(bits & 0x7F_FFFF | 0x3F80_0000);
+        let part = (mantissa - 1.0) * (1.707_107 - 0.353_553 * mantissa);
+        if level < LEVELS { (level, part) } else { (LEVELS - 1, 0.0) }
     }
 
-    /// [`Self::level`] without its fraction, and without a logarithm.
+    /// [`Self::level`] without its fraction.
     #[inline]
     fn whole_level(&self) -> usize {
-        // The exponent of a float is the whole part of its logarithm.
-        let exponent = (self.footprint_m / FINEST_M).max(1.0).to_bits() >> 23;
-        (exponent as usize - 127).min(LEVELS - 1)
+        self.level().0
     }
 
     /// Coordinates on the chart in texels of `level`: texel (i, j) covers i to i + 1.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use glam::{Mat3, Vec2, Vec3};
 
-use crate::geometry::{CameraPose, Pose};
+use crate::geometry::{CameraPose, Pose, nearest};
 use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
 
 pub mod reference;
@@ -137,7 +137,7 @@ pub fn warp_coverage(
                 Vec3::new(rays.columns[x], rays.rows[y], -1.0),
             );
             known.push(found.is_some_and(|(place, expected)| {
-                let nearest = place.round();
+                let nearest = nearest(place);
                 expected.accepts(past, nearest.x as isize, nearest.y as isize, place)
             }));
         }
@@ -180,7 +180,7 @@ pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
                     pose.transform_point(ray * depth_m)
                 };
                 let place = Vec2::new(point.x, point.y) / -point.z * scale + middle;
-                let nearest = place.round();
+                let nearest = nearest(place);
                 let inside =
                     point.z < -1e-3 && nearest.cmpge(Vec2::ZERO).all() && nearest.cmplt(size).all();
                 if !inside {
@@ -264,7 +264,7 @@ impl Carries {
     fn place(&self, point: Vec3) -> Vec2 {
         let place = Vec2::new(point.x, point.y) / -point.z * self.scale + self.middle;
         // What rounding moved off a pixel's centre goes back there: a still picture stays as it is.
-        let nearest = place.round();
+        let nearest = nearest(place);
         let snap = |at: f32, nearest: f32| if (at - nearest).abs() < 1e-3 { nearest } else { at };
         Vec2::new(snap(place.x, nearest.x), snap(place.y, nearest.y))
     }

@@ -3,6 +3,7 @@
 use glam::Vec2;
 
 use super::{LEAST_WEIGHT, PastFrame, SKY_OBJECT};
+use crate::geometry::floor;
 
 /// Depths this close, as a share, are the same surface.
 const DEPTH_SHARE: f32 = 0.03;
@@ -80,9 +81,9 @@ pub(super) fn sample(past: &PastFrame, place: Vec2, expected: &Expected) -> ([f3
     if !inside {
         return ([0.0; 3], 0.0);
     }
-    let floor = place.floor();
-    let part = place - floor;
-    let (x, y) = (floor.x as isize, floor.y as isize);
+    let (x, y) = (floor(place.x), floor(place.y));
+    let part = place - Vec2::new(x as f32, y as f32);
+    let (x, y) = (x as isize, y as isize);
     if part == Vec2::ZERO {
         return if expected.accepts(past, x, y, place) {
             (rgb(past, y as usize * past.width + x as usize), 1.0)

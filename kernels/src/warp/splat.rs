@@ -5,7 +5,7 @@
 
 use glam::Vec3;
 
-use crate::geometry::CameraPose;
+use crate::geometry::{CameraPose, floor};
 use crate::raster::ray;
 
 /// A share of a pixel's weight from which it counts as known.
@@ -115,9 +115,10 @@ fn fall(past: &OwnDepth, camera: &CameraPose, pixel: usize) -> Option<Fall> {
     if beyond(x, width) || beyond(y, height) {
         return None;
     }
-    let (fx, fy) = (x - x.floor(), y - y.floor());
+    let (x0, y0) = (floor(x), floor(y));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
     let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
-    Some(Fall { x: x.floor() as i32, y: y.floor() as i32, weights, depth_m: -seen.z })
+    Some(Fall { x: x0, y: y0, weights, depth_m: -seen.z })
 }
 
 /// Gives unknown pixels the colour of the nearest known one in the row; a row without one keeps the old picture's.
