@@ -1,4 +1,4 @@
-//! `reverie guard`: the guard's thresholds, and how well it tells right pictures from wrong ones.
+//! `reverie guard`: the guard's thresholds, how well it tells right pictures from wrong ones, and what it does to play.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use reverie_guard::FaultClass;
+use reverie_runtime::correct::GuardMode;
 use reverie_runtime::eval::guard::bench::{BenchOptions, bench};
 use reverie_runtime::eval::guard::calibrate::{CalibrateOptions, calibrate};
+use reverie_runtime::eval::guard::play::{PlayOptions, play};
+use reverie_runtime::request::DreamMode;
 
 /// Arguments of `reverie guard`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +25,8 @@ enum GuardCommand {
     Calibrate(CalibrateArgs),
     /// Measures detection and false alarms on held-out episodes, clean and with faults on purpose.
     Bench(BenchArgs),
+    /// Plays held-out episodes with the guard off, observing and correcting, anchored and dreamed, and measures what is shown.
+    Play(PlayArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -81,6 +86,37 @@ struct BenchArgs {
     json: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct PlayArgs {
+    /// Folder of clean episodes with seeds from 1,000,000 up.
+    #[arg(long, default_value = "data/eval", value_name = "DIR")]
+    data: PathBuf,
+    /// Card of the model.
+    #[arg(long, default_value = "assets/models/m-tiny.world.ron", value_name = "CARD")]
+    model: PathBuf,
+    /// Following the shadow, without it after 20 frames, or both.
+    #[arg(long, value_delimiter = ',', default_value = "anchored,dream", value_name = "LIST")]
+    modes: Vec<String>,
+    /// What the guard may do, one run for each.
+    #[arg(long, value_delimiter = ',', default_value = "off,observe,correct", value_name = "LIST")]
+    guards: Vec<String>,
+    /// At most so many episodes, the first by name.
+    #[arg(long, value_name = "N")]
+    episodes: Option<usize>,
+    /// Most frames of each.
+    #[arg(long, value_name = "N")]
+    frames: Option<usize>,
+    /// Milliseconds from a request until its picture is due: a correction that takes longer gives way to a cheaper one.
+    #[arg(long, default_value_t = 100.0, value_name = "MS")]
+    deadline: f32,
+    /// Folder of the strips.
+    #[arg(long, default_value = "runs/guard", value_name = "DIR")]
+    out: PathBuf,
+    /// Writes all figures here instead of play.json beside the strips.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 impl GuardArgs {
     /// Calibrates or measures.
     ///
@@ -90,6 +126,7 @@ impl GuardArgs {
         match self.command {
             GuardCommand::Calibrate(args) => args.run(),
             GuardCommand::Bench(args) => args.run(),
+            GuardCommand::Play(args) => args.run(),
         }
     }
 }
@@ -149,6 +186,58 @@ impl BenchArgs {
         println!("pictures: {} in {}", report.pictures.len(), self.out.display());
         Ok(())
     }
+}
+
+impl PlayArgs {
+    fn run(self) -> Result<(), Box<dyn Error>> {
+        if self.deadline.is_nan() || self.deadline < 0.0 {
+            return Err(
+                format!("--deadline is {} ms; it must not be negative", self.deadline).into()
+            );
+        }
+        let modes = named(&self.modes, "--modes", &MODES)?;
+        let guards = named(&self.guards, "--guards", &GUARDS)?;
+        std::fs::create_dir_all(&self.out).map_err(|e| {
+            format!("cannot create {}: {e}; choose another --out", self.out.display())
+        })?;
+        let options = PlayOptions {
+            modes,
+            guards,
+            episodes: self.episodes.unwrap_or(usize::MAX),
+            frames: self.frames.unwrap_or(usize::MAX),
+            deadline_ms: self.deadline,
+            out: Some(self.out.clone()),
+        };
+        let mut watch = Progress::new()?;
+        let report =
+            play(&self.data, &self.model, &options, &mut |what, share| watch.see(what, share))?;
+        watch.bar.finish_and_clear();
+        print!("{}", report.table());
+        let json = self.json.unwrap_or_else(|| self.out.join("play.json"));
+        super::write_json(&json, &serde_json::to_value(&report)?)?;
+        println!("figures: {}", json.display());
+        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
+        Ok(())
+    }
+}
+
+const MODES: [(&str, DreamMode); 2] =
+    [("anchored", DreamMode::Anchored), ("dream", DreamMode::Dream)];
+const GUARDS: [(&str, GuardMode); 3] =
+    [("off", GuardMode::Off), ("observe", GuardMode::Observe), ("correct", GuardMode::Correct)];
+
+/// Values by their names.
+fn named<T: Copy>(
+    names: &[String],
+    option: &str,
+    known: &[(&str, T)],
+) -> Result<Vec<T>, Box<dyn Error>> {
+    let all = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let find = |name: &String| {
+        let found = known.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        found.ok_or_else(|| format!("{option} has `{name}`; choose among {}", all()).into())
+    };
+    names.iter().map(find).collect()
 }
 
 struct Progress {

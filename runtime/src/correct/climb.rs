@@ -93,6 +93,11 @@ impl Corrector {
         &self.stats
     }
 
+    /// What was corrected last: 1 a pixel where it was bad, 0 elsewhere, and between along the border.
+    pub fn tiles(&self) -> &[f32] {
+        &self.tiles
+    }
+
     /// The guard, to add checks of one's own.
     pub fn guard_mut(&mut self) -> &mut Guard {
         &mut self.guard

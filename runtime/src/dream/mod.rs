@@ -15,7 +15,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use crate::correct::{Corrector, GuardMode, GuardNote, GuardOrders, GuardStats};
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, ShadowPaint, WorldModel};
-use crate::request::{DreamMode, DreamRequest, FrameSource};
+use crate::request::{DreamRequest, FrameSource};
 use crate::{
     profile_frame, profile_image, profile_message, profile_plot, profile_scope, profile_thread,
     profile_wait,
@@ -254,9 +254,7 @@ impl Worker {
     ) -> Result<NeuralFrame, ModelError> {
         let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Dreamer { model, corrector } = dreamer;
-        // A dream owes the shadow nothing.
-        let dreams = request.mode == DreamMode::Dream && model.can_dream();
-        let guarded = orders.mode != GuardMode::Off && !dreams;
+        let guarded = orders.mode != GuardMode::Off;
         let Some(corrector) = corrector.as_mut().filter(|_| guarded) else {
             let frame = model.append_frame(request)?;
             if guarded && frame.source == FrameSource::Model {

@@ -399,7 +399,7 @@ fn overlap(a: &PixelRect, b: &PixelRect) -> f32 {
     both / area(a).min(area(b)).max(1.0)
 }
 
-fn median_and_p95(values: &[f32]) -> [f32; 2] {
+pub(super) fn median_and_p95(values: &[f32]) -> [f32; 2] {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
     let at = |q: f32| {

@@ -2,9 +2,8 @@
 //!
 //! [`calibrate`] puts its thresholds by clean pictures of training seeds; [`bench`] measures it on held-out ones, clean and
 //! with faults on purpose ([`reverie_guard::fault`]), on true renders and on the model's pictures. [`source`] plays both
-//! kinds, [`cases`] finds faults in clean episodes, [`figures`] sums up, [`report`] and `shots` tell and show it.
-//!
-//! The corrections of the ladder are not measured here: only whether and when the guard speaks.
+//! kinds, [`cases`] finds faults in clean episodes, [`figures`] sums up, [`report`] and `shots` tell and show it: whether
+//! and when the guard speaks. [`play`](mod@play) measures what its corrections bring and cost, in scripted play, anchored and dreamed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +25,7 @@ pub mod bench;
 pub mod calibrate;
 pub mod cases;
 pub mod figures;
+pub mod play;
 pub mod report;
 mod shots;
 pub mod source;

@@ -35,8 +35,10 @@ impl std::str::FromStr for Way {
 const HALF_TURN_S: f32 = 2.0;
 /// Edge of a cell of the ground plan, metres.
 const CELL_M: f32 = 0.4;
-/// Cells along a side of the plan, which lies round the start.
-const CELLS: usize = 90;
+/// Half the side of the plan, which lies round the start, is this share of the way that can be walked, but within bounds:
+/// a long walk is to reach places that a short one never sees. Metres.
+const REACH: f32 = 0.15;
+const REACH_M: (f32, f32) = (18.0, 50.0);
 /// Of somebody who walks, metres.
 const BODY_RADIUS_M: f32 = 0.35;
 /// Of the eyes above the ground, metres.
@@ -90,18 +92,22 @@ fn turn(home: &CameraPose, steps: usize, dt_s: f32) -> Vec<CameraPose> {
 struct Plan {
     free: Vec<bool>,
     low_m: Vec2,
+    /// Cells along a side.
+    side: usize,
 }
 
 impl Plan {
-    fn new(home: &ShadowSnapshot) -> Self {
+    fn new(home: &ShadowSnapshot, way_m: f32) -> Self {
         let eye = home.camera.world_from_camera.translation_m;
-        let low_m = Vec2::new(eye.x, eye.z) - 0.5 * CELLS as f32 * CELL_M;
+        let reach_m = (REACH * way_m).clamp(REACH_M.0, REACH_M.1);
+        let side = (2.0 * reach_m / CELL_M).round() as usize;
+        let low_m = Vec2::new(eye.x, eye.z) - 0.5 * side as f32 * CELL_M;
         let ground_m = eye.y - EYE_HEIGHT_M;
-        let mut plan = Self { free: vec![true; CELLS * CELLS], low_m };
+        let mut plan = Self { free: vec![true; side * side], low_m, side };
         for body in &home.bodies {
             let (centre, half) = bounding_box(&body.shape);
             let object_from_world = body.world_from_body.inverse();
-            for cell in 0..CELLS * CELLS {
+            for cell in 0..side * side {
                 let at = plan.middle_m(cell);
                 let inside = |height_m: f32| {
                     let world = Vec3::new(at.x, ground_m + height_m, at.y);
@@ -120,19 +126,22 @@ impl Plan {
     }
 
     fn middle_m(&self, cell: usize) -> Vec2 {
-        self.low_m + (Vec2::new((cell % CELLS) as f32, (cell / CELLS) as f32) + 0.5) * CELL_M
+        self.low_m
+            + (Vec2::new((cell % self.side) as f32, (cell / self.side) as f32) + 0.5) * CELL_M
     }
 
     fn cell(&self, at_m: Vec2) -> usize {
-        let at = ((at_m - self.low_m) / CELL_M).clamp(Vec2::ZERO, Vec2::splat(CELLS as f32 - 1.0));
-        at.y as usize * CELLS + at.x as usize
+        let at =
+            ((at_m - self.low_m) / CELL_M).clamp(Vec2::ZERO, Vec2::splat(self.side as f32 - 1.0));
+        at.y as usize * self.side + at.x as usize
     }
 
     /// Dijkstra's way from everywhere to `goal`: for each cell the next one and the cost, metres. Cells in `avoid` cost
     /// six times as much.
     fn ways_to(&self, goal: usize, avoid: &[bool]) -> (Vec<usize>, Vec<f32>) {
-        let mut cost = vec![f32::INFINITY; CELLS * CELLS];
-        let mut next = vec![usize::MAX; CELLS * CELLS];
+        let side = self.side;
+        let mut cost = vec![f32::INFINITY; side * side];
+        let mut next = vec![usize::MAX; side * side];
         let mut open = BinaryHeap::new();
         cost[goal] = 0.0;
         open.push((std::cmp::Reverse(0u64), goal));
@@ -140,15 +149,15 @@ impl Plan {
             if reached > (cost[cell] * 1e4) as u64 {
                 continue;
             }
-            let (x, y) = ((cell % CELLS) as isize, (cell / CELLS) as isize);
+            let (x, y) = ((cell % side) as isize, (cell / side) as isize);
             for (dx, dy) in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)] {
                 let (nx, ny) = (x + dx, y + dy);
-                let inside = |n: isize| (0..CELLS as isize).contains(&n);
+                let inside = |n: isize| (0..side as isize).contains(&n);
                 if !inside(nx) || !inside(ny) {
                     continue;
                 }
-                let other = ny as usize * CELLS + nx as usize;
-                let corner = [y as usize * CELLS + nx as usize, ny as usize * CELLS + x as usize];
+                let other = ny as usize * side + nx as usize;
+                let corner = [y as usize * side + nx as usize, ny as usize * side + x as usize];
                 if !self.free[other] || corner.iter().any(|c| !self.free[*c]) {
                     continue;
                 }
@@ -174,14 +183,15 @@ impl Plan {
 
 fn walk(home: &ShadowSnapshot, steps: usize, dt_s: f32, seed: u64) -> Vec<CameraPose> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x3A1C);
-    let plan = Plan::new(home);
+    // The last second turns to the first view.
+    let budget_m = WALK_M_S * dt_s * steps as f32 * 0.9;
+    let plan = Plan::new(home, budget_m);
+    let cells = plan.side * plan.side;
     let start_pose = home.camera.world_from_camera;
     let eye = start_pose.translation_m;
     let start = plan.cell(Vec2::new(eye.x, eye.z));
-    let nowhere = vec![false; CELLS * CELLS];
+    let nowhere = vec![false; cells];
     let (home_next, home_m) = plan.ways_to(start, &nowhere);
-    // The last second turns to the first view.
-    let budget_m = WALK_M_S * dt_s * steps as f32 * 0.9;
     let mut route = vec![start];
     let mut avoid = nowhere.clone();
     let mut left_m = budget_m;
@@ -189,9 +199,8 @@ fn walk(home: &ShadowSnapshot, steps: usize, dt_s: f32, seed: u64) -> Vec<Camera
         let here = route[route.len() - 1];
         let (next, cost) = plan.ways_to(here, &nowhere);
         // Far enough to be worth a walk, near enough to be home in time, even by a longer way.
-        let goals: Vec<usize> = (0..CELLS * CELLS)
-            .filter(|c| cost[*c] > 1.5 && cost[*c] + 1.6 * home_m[*c] < left_m)
-            .collect();
+        let goals: Vec<usize> =
+            (0..cells).filter(|c| cost[*c] > 1.5 && cost[*c] + 1.6 * home_m[*c] < left_m).collect();
         if goals.is_empty() {
             break;
         }
@@ -210,7 +219,7 @@ fn walk(home: &ShadowSnapshot, steps: usize, dt_s: f32, seed: u64) -> Vec<Camera
     for cell in &route {
         let at = plan.middle_m(*cell);
         let near = |c: &usize| plan.middle_m(*c).distance(at) < 1.0 && home_m[*c] > 1.2;
-        (0..CELLS * CELLS).filter(near).for_each(|c| avoid[c] = true);
+        (0..cells).filter(near).for_each(|c| avoid[c] = true);
     }
     let last = route[route.len() - 1];
     let (back, _) = plan.ways_to(start, &avoid);

@@ -58,6 +58,17 @@ pub struct ShadowDepth {
     pub moves: Vec<bool>,
 }
 
+/// What is known of where a picture's surfaces are.
+#[derive(Debug, Clone)]
+pub enum Depth {
+    /// The picture shows the shadow.
+    Shadow(ShadowDepth),
+    /// It was dreamed: depth is carried along, and read from the decoder where something new came into view.
+    Dreamed,
+    /// It was dreamed, and where this is true the shadow was put into it.
+    Mended(ShadowDepth, Vec<bool>),
+}
+
 /// The picture before the next one.
 #[derive(Debug)]
 struct Before {
@@ -227,8 +238,7 @@ impl LatentStream {
         Ok((unsigned(&rgb), values(&decoded.nearness)?))
     }
 
-    /// Makes `rgb`, interleaved, 0 to 1, seen from `camera`, the last picture. A picture that was not dreamed comes with the shadow's `depth`:
-    /// a dream goes on from it.
+    /// Makes `rgb`, interleaved, 0 to 1, seen from `camera`, the last picture. Dreams go on from those that show the shadow.
     ///
     /// # Errors
     /// libtorch refused.
@@ -236,7 +246,7 @@ impl LatentStream {
         &mut self,
         rgb: &[f32],
         camera: CameraPose,
-        depth: Option<ShadowDepth>,
+        depth: Depth,
         command: &Command,
     ) -> Result<(), ModelError> {
         profile_scope!("commit");
@@ -266,13 +276,19 @@ impl LatentStream {
             self.loaded.net.remember(&mut self.ring, &latent, &told)?;
         }
         let depth_m = match depth {
-            Some(depth) => {
+            Depth::Shadow(depth) => {
                 let still = depth.depth_m.iter().zip(&depth.moves);
                 let still = still.map(|(depth, moves)| if *moves { 0.0 } else { *depth }).collect();
                 self.origins.put(Shown { rgb: signed.clone(), depth_m: still, camera });
                 depth.depth_m
             }
-            None => self.depth_of_dream(&near),
+            Depth::Dreamed => self.depth_of_dream(&near),
+            Depth::Mended(depth, mended) => {
+                let mut depth_m = self.depth_of_dream(&near);
+                let there = depth_m.iter_mut().zip(depth.depth_m).zip(mended);
+                there.filter(|(_, mended)| *mended).for_each(|((own, there), _)| *own = there);
+                depth_m
+            }
         };
         self.before = Some(Before {
             latent,

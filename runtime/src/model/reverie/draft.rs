@@ -8,7 +8,7 @@ use reverie_guard::{Level, Levels};
 use super::{
     KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED,
 };
-use crate::condition::{CHANNELS, Candidates, GLOBALS, KEY, LAST, MEMORY};
+use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, WorldModel, ms};
 use crate::paint::to_rgba8;
@@ -42,11 +42,18 @@ impl ReverieModel {
         self.globals = self.told.map_or([0.0; GLOBALS], |told| told.pack());
         self.redrafts = 0;
         let conditioned = Instant::now();
-        let maps = std::mem::take(&mut self.maps);
-        let globals = self.globals;
-        let drawn_rgb = self.denoise(&maps, &globals, 1, 0, None);
-        self.maps = maps;
-        let rgb = drawn_rgb?;
+        // A dream owes nothing to the shadow; whoever judges and corrects it needs the shadow all the same.
+        self.dreamed = self.imagine_on(request)?;
+        let rgb = match &self.dreamed {
+            Some(rgb) => rgb.clone(),
+            None => {
+                let maps = std::mem::take(&mut self.maps);
+                let globals = self.globals;
+                let drawn_rgb = self.denoise(&maps, &globals, 1, 0, None);
+                self.maps = maps;
+                drawn_rgb?
+            }
+        };
         let denoised = Instant::now();
         let count = rgb.iter().filter(|v| !v.is_finite()).count();
         if count > 0 {
@@ -86,22 +93,28 @@ impl ReverieModel {
         let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
         let shadow = self.view.as_ref().map(shadow);
         let decoded = Instant::now();
-        match past {
-            Past::Instead(truth, trust) => {
-                self.remember(request, &truth)?;
+        let dreamed = self.dreamed.take();
+        let refused = matches!(past, Past::Own(Keep::Nothing));
+        self.woken = refused && (self.woken || dreamed.is_some());
+        match (past, &dreamed) {
+            // The past stays what the last own picture made of it. A dream would go on from before the command.
+            (Past::Own(Keep::Nothing), _) => {}
+            // Surfaces and materials look as they did when the shadow was followed, not as they were dreamed.
+            (Past::Own(_), Some(dreamed)) => self.remember(request, &rgb, Some(dreamed))?,
+            (Past::Instead(truth, trust), _) => {
+                self.remember(request, &truth, None)?;
                 self.commit(request, truth, |_| trust, |_| trust);
             }
-            Past::Own(Keep::All) => {
-                self.remember(request, &rgb)?;
+            (Past::Own(Keep::All), None) => {
+                self.remember(request, &rgb, None)?;
                 self.keep(request, rgb, |_| 1.0);
             }
-            Past::Own(Keep::Trusting(trust)) => {
-                self.remember(request, &rgb)?;
+            (Past::Own(Keep::Trusting(trust)), None) => {
+                self.remember(request, &rgb, None)?;
                 self.keep(request, rgb, |pixel| trust.get(pixel).copied().unwrap_or(0.0));
             }
-            // The past stays what the last own picture made of it.
-            Past::Own(Keep::Nothing) => {}
         }
+        let mode = if dreamed.is_some() { DreamMode::Dream } else { DreamMode::Anchored };
         self.frames += 1;
         let finished_at = Instant::now();
         Ok(NeuralFrame {
@@ -111,9 +124,10 @@ impl ReverieModel {
             rgba,
             snapshot: request.snapshot.clone(),
             shadow,
-            detail: self.newest_detail(),
+            // Drawn for the shadow's surfaces, where a dream shows others.
+            detail: if mode == DreamMode::Dream { None } else { self.newest_detail() },
             source,
-            mode: DreamMode::Anchored,
+            mode,
             times: StageTimes {
                 decode_ms: ms(decoded - started),
                 commit_ms: ms(finished_at - decoded),
@@ -170,9 +184,10 @@ impl Drafts for ReverieModel {
         &self.candidates
     }
 
-    /// A condition that is at its strictest already cannot be raised.
+    /// A condition that is at its strictest already cannot be raised; a dream has none yet.
     fn levels(&self) -> Levels {
-        let raisable = self.told.is_some_and(|told| told.condition_strength < 1.0);
+        let told = |told: Globals| told.condition_strength < 1.0 || self.dreamed.is_some();
+        let raisable = self.told.is_some_and(told);
         Levels::only(|level| level != Level::Strengthen || raisable)
     }
 
@@ -187,16 +202,19 @@ impl Drafts for ReverieModel {
             return Err(ModelError::PictureSize { found: values, expected: 3 * bad.len() });
         }
         self.redrafts += 1;
+        // Of a dream only what is bad gives way to the shadow, unless hardly anything is good.
+        let keeps = self.dreamed.is_some() && !self.is_given_up(bad);
+        let held = Some((draft.rgb.as_slice(), bad));
         let rgb = match (how, self.told) {
             (Redraft::Strengthen, Some(mut told)) => {
                 told.condition_strength = 1.0;
                 let maps = self.maps.clone();
-                self.denoise(&maps, &told.pack(), 1, 0, None)?
+                self.denoise(&maps, &told.pack(), 1, 0, held.filter(|_| keeps))?
             }
             (Redraft::Strengthen, None) => draft.rgb.clone(),
             (Redraft::Parts { pictures }, _) => {
                 let maps = self.maps_without_past(bad);
-                let held = Some((draft.rgb.as_slice(), bad));
+                let held = held.filter(|_| keeps || self.dreamed.is_none());
                 let globals = self.globals;
                 self.denoise(&maps, &globals, pictures, self.redrafts, held)?
             }

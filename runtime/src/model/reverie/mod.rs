@@ -102,6 +102,10 @@ pub struct ReverieModel {
     told: Option<Globals>,
     /// What led to the last draft.
     command: Command,
+    /// What the last draft was, if it was dreamed.
+    dreamed: Option<Vec<f32>>,
+    /// The last dream was refused altogether: the next picture shows the shadow, and dreaming goes on from there.
+    woken: bool,
     /// Redrafts of the last draft so far: each has a noise of its own.
     redrafts: u64,
     /// Handed out to the guard.
@@ -164,6 +168,8 @@ impl ReverieModel {
             knows_memory,
             told: None,
             command: Command::default(),
+            dreamed: None,
+            woken: false,
             redrafts: 0,
             eye,
         })
@@ -222,7 +228,7 @@ impl ReverieModel {
             return Err(ModelError::PictureSize { found: rgb.len(), expected });
         }
         self.draw(request)?;
-        self.remember(request, &rgb)?;
+        self.remember(request, &rgb, None)?;
         self.commit(request, rgb, |_| trust, |_| trust);
         Ok(())
     }
