@@ -15,8 +15,8 @@ use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX
 use crate::model::latent::files::AutoencoderCard;
 use crate::model::latent::transformer::{Inputs, Transformer, TransformerConfig};
 use crate::model::reverie::ReverieModel;
-use crate::model::{LoadOptions, ModelError, WorldModel};
-use crate::request::{DreamMode, DreamRequest};
+use crate::model::{Draft, Drafts, Keep, LoadOptions, ModelError, Redraft, WorldModel};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::style::StyleWeights;
 use crate::train::latent::dreamer_recipe::DreamerRecipe;
 use crate::train::latent::publish::publish;
@@ -198,4 +198,80 @@ fn a_card_without_sizes_of_its_autoencoder_is_one_clear_line() {
     card.architecture.latent = None;
     let line = ReverieModel::load(&path, card, &LoadOptions::default()).unwrap_err().to_string();
     assert!(line.contains("architecture.latent") && line.lines().count() == 1, "{line}");
+}
+
+/// A model with two true pictures behind it, and the dream that follows from them as the guard gets it.
+fn drafted(turn_rad: f32) -> (ReverieModel, DreamRequest, Draft) {
+    let mut model = model();
+    for tick in 0..2 {
+        model.prompt(&request(tick, DreamMode::Anchored, 0.0, 0.0), stripes(), 1.0).unwrap();
+    }
+    let asked = request(2, DreamMode::Dream, 0.0, turn_rad);
+    let draft = model.draft(&asked).unwrap();
+    (model, asked, draft)
+}
+
+/// Values of `a` that are not those of `b`.
+fn changed(a: &[f32], b: &[f32]) -> usize {
+    a.iter().zip(b).filter(|(a, b)| a != b).count()
+}
+
+#[test]
+fn a_dream_that_may_be_corrected_is_the_same_dream() {
+    let (mut model, asked, draft) = drafted(0.1);
+    let shown = model.finish(&asked, draft, FrameSource::Model, Keep::All).unwrap();
+    assert_eq!(shown.mode, DreamMode::Dream);
+    assert_eq!(difference(&shown, &third(DreamMode::Dream, 0.0, 0.1)), 0.0);
+}
+
+#[test]
+fn only_what_is_bad_of_a_dream_gives_way_to_the_shadow() {
+    let (mut model, _, draft) = drafted(0.0);
+    let pixels = (SIZE.0 * SIZE.1) as usize;
+    let bad: Vec<f32> = (0..pixels).map(|i| f32::from(u8::from(i < pixels / 8))).collect();
+    for how in [Redraft::Strengthen, Redraft::Parts { pictures: 2 }] {
+        for mended in model.redraft(&draft, &bad, how).unwrap() {
+            let (wrong, right) = mended.split_at(3 * pixels / 8);
+            assert!(changed(wrong, &draft.rgb) > wrong.len() / 2, "{how:?}");
+            assert_eq!(changed(right, &draft.rgb[3 * pixels / 8..]), 0, "{how:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dream_of_which_hardly_anything_is_right_or_that_is_elsewhere_is_given_up() {
+    let pixels = (SIZE.0 * SIZE.1) as usize;
+    for (turn_rad, share) in [(0.0, 0.5), (0.6, 0.05)] {
+        let (mut model, asked, draft) = drafted(turn_rad);
+        let count = (share * pixels as f32) as usize;
+        let bad: Vec<f32> = (0..pixels).map(|i| f32::from(u8::from(i < count))).collect();
+        let whole = model.redraft(&draft, &bad, Redraft::Strengthen).unwrap().remove(0);
+        let beyond = changed(&whole[3 * count..], &draft.rgb[3 * count..]);
+        assert!(beyond > whole.len() / 4, "{beyond} values at {share}");
+        model.finish(&asked, Draft { rgb: whole, ..draft }, FrameSource::Model, Keep::All).unwrap();
+        // Dreamed on from where the player is: what stands still shows the same as the next dream of one who never turned.
+        let (mut other, asked_of_other, draft) = drafted(0.0);
+        let anchored = other.redraft(&draft, &vec![1.0; pixels], Redraft::Strengthen).unwrap();
+        let draft = Draft { rgb: anchored[0].clone(), ..draft };
+        other.finish(&asked_of_other, draft, FrameSource::Model, Keep::All).unwrap();
+        let next = |model: &mut ReverieModel| {
+            model.append_frame(&request(3, DreamMode::Dream, 0.0, 0.0)).unwrap()
+        };
+        let apart = difference(&next(&mut model), &next(&mut other));
+        assert!(apart < 2.0, "{apart} of 255 after a turn of {turn_rad}");
+    }
+}
+
+#[test]
+fn a_dream_that_is_refused_wakes() {
+    let (mut model, asked, draft) = drafted(0.0);
+    model.finish(&asked, draft, FrameSource::ShadowPaint, Keep::Nothing).unwrap();
+    let modes: Vec<DreamMode> = (3..5)
+        .map(|tick| {
+            let asked = request(tick, DreamMode::Dream, 0.0, 0.0);
+            let draft = model.draft(&asked).unwrap();
+            model.finish(&asked, draft, FrameSource::Model, Keep::All).unwrap().mode
+        })
+        .collect();
+    assert_eq!(modes, [DreamMode::Anchored, DreamMode::Dream]);
 }
