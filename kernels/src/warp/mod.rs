@@ -3,7 +3,7 @@
 //! Every present pixel asks where its point was in the past picture (backward warping): the camera may
 //! have moved, and the body the point lies on too. A past pixel answers only if it saw that very point:
 //! the same body, at the depth where the surface was. [`reference`] is the same in plain form. [`splat()`] carries pictures of which only
-//! their own depth is known.
+//! their own depth is known, as points; [`mesh`] as surfaces.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use glam::{Mat3, Vec2, Vec3};
 use crate::geometry::{CameraPose, Pose, nearest};
 use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
 
+pub mod mesh;
 pub mod reference;
 mod sample;
 pub mod splat;

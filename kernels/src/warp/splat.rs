@@ -89,9 +89,7 @@ pub fn splat(past: &OwnDepth, camera: &CameraPose, rgb: &mut Vec<f32>, known: &m
             *known = 0.0;
         }
     }
-    for row in 0..height {
-        fill_row(past, row, rgb, known);
-    }
+    fill_rows(width, rgb, known, past.rgb);
 }
 
 /// Where a pixel falls in the other picture; `None` behind the camera or without a depth.
@@ -121,17 +119,22 @@ fn fall(past: &OwnDepth, camera: &CameraPose, pixel: usize) -> Option<Fall> {
     Some(Fall { x: x0, y: y0, weights, depth_m: -seen.z })
 }
 
-/// Gives unknown pixels the colour of the nearest known one in the row; a row without one keeps the old picture's.
-fn fill_row(past: &OwnDepth, row: usize, rgb: &mut [f32], known: &[f32]) {
-    let start = row * past.width;
-    let places: Vec<usize> = (0..past.width).filter(|x| known[start + x] > 0.0).collect();
-    for x in (0..past.width).filter(|x| known[start + x] <= 0.0) {
-        let after = places.partition_point(|p| *p < x);
-        let near = [after.checked_sub(1).map(|i| places[i]), places.get(after).copied()];
-        let from = near.into_iter().flatten().min_by_key(|p| p.abs_diff(x));
-        for c in 0..3 {
-            let at = 3 * (start + x) + c;
-            rgb[at] = from.map_or(past.rgb[at], |p| rgb[3 * (start + p) + c]);
+/// Gives unknown pixels of `rgb`, 3 values each, the colour of the nearest known one in the row; a row without one gets `otherwise`'s.
+///
+/// # Panics
+/// The three are not of one size.
+pub fn fill_rows(width: usize, rgb: &mut [f32], known: &[f32], otherwise: &[f32]) {
+    for row in 0..known.len() / width.max(1) {
+        let start = row * width;
+        let places: Vec<usize> = (0..width).filter(|x| known[start + x] > 0.0).collect();
+        for x in (0..width).filter(|x| known[start + x] <= 0.0) {
+            let after = places.partition_point(|p| *p < x);
+            let near = [after.checked_sub(1).map(|i| places[i]), places.get(after).copied()];
+            let from = near.into_iter().flatten().min_by_key(|p| p.abs_diff(x));
+            for c in 0..3 {
+                let at = 3 * (start + x) + c;
+                rgb[at] = from.map_or(otherwise[at], |p| rgb[3 * (start + p) + c]);
+            }
         }
     }
 }

@@ -6,21 +6,14 @@
 
 use std::collections::VecDeque;
 
-use glam::Vec3;
 use reverie_guard::CameraPose;
-use reverie_kernels::raster::ray;
-use reverie_kernels::warp::splat::SKY_M;
+use reverie_kernels::warp::mesh::Seen;
 use reverie_kernels::warp::{OwnDepth, splat};
 
-/// A depth from which a carried point is sky, as a share of how far the sky is thought.
-const SKY_SHARE: f32 = 0.1;
-
-/// A surface lies before another one if it is nearer by this factor.
-const NEARER: f32 = 0.8;
-/// Of its eight neighbours so many must be known for an unknown pixel to be a crack and not a gap,
-const CRACK_NEIGHBOURS: usize = 5;
-/// and so many must lie before a known one.
-const HIDDEN_NEIGHBOURS: usize = 7;
+/// Surfaces whose depths differ by less than this share are the same one.
+const SAME: f32 = 0.1;
+/// A surface that another origin shows as well is taken from there if it is at least this fine in comparison: of equals the newer one.
+const AS_FINE: f32 = 0.9;
 /// Origins that are kept.
 const MOST_ORIGINS: usize = 8;
 /// An origin nearer than this to the newest one, in place and view, takes its place.
@@ -35,18 +28,6 @@ pub(super) struct Shown {
     /// Along the view, infinite for the sky; 0 where a pixel is not to be carried.
     pub depth_m: Vec<f32>,
     pub camera: CameraPose,
-}
-
-impl Shown {
-    /// The point of each pixel in the world, metres, interleaved.
-    fn points_m(&self, width: usize, height: usize) -> Vec<f32> {
-        let point = |(pixel, depth_m): (usize, &f32)| {
-            let direction: Vec3 = ray(&self.camera, width, height, pixel % width, pixel / width);
-            let at = direction * depth_m.min(SKY_M);
-            self.camera.world_from_camera.transform_point(at).to_array()
-        };
-        self.depth_m.iter().enumerate().flat_map(point).collect()
-    }
 }
 
 /// The pictures that a dream goes on from, the newest last.
@@ -84,6 +65,9 @@ pub(super) struct Carried {
     pub known: Vec<f32>,
     /// Along the view, infinite for the sky; 0 where nothing is known.
     pub depth_m: Vec<f32>,
+    // Buffers.
+    fineness: Vec<f32>,
+    seen: Vec<Seen>,
 }
 
 impl Carried {
@@ -95,7 +79,7 @@ impl Carried {
         }
     }
 
-    /// Carries `last`, and over it what the `origins` show, to `camera`.
+    /// Carries to `camera` what the `origins` show, and where none of them shows anything, `last`.
     pub fn carry(
         &mut self,
         (width, height): (usize, usize),
@@ -104,75 +88,58 @@ impl Carried {
         camera: &CameraPose,
     ) {
         self.clear(width, height);
-        let (mut rgb, mut points_m, mut known) = (Vec::new(), Vec::new(), Vec::new());
-        for shown in std::iter::once(last).chain(&origins.0) {
-            let is_last = std::ptr::eq(shown, last);
-            let mut draw = |values: &[f32], out: &mut Vec<f32>| {
-                let (depth_m, from) = (&shown.depth_m, &shown.camera);
-                let past = OwnDepth { width, height, rgb: values, depth_m, camera: from };
-                splat(&past, camera, out, &mut known);
-            };
-            draw(&shown.points_m(width, height), &mut points_m);
-            draw(&shown.rgb, &mut rgb);
-            if is_last {
-                // What nothing falls on is filled in from the last picture.
-                self.rgb.copy_from_slice(&rgb);
+        self.fineness.clear();
+        self.fineness.resize(width * height, 0.0);
+        let mut from: Vec<Option<usize>> = vec![None; width * height];
+        let pictures: Vec<&Shown> = origins.0.iter().chain(std::iter::once(last)).collect();
+        self.seen.resize_with(pictures.len(), Seen::default);
+        for (number, (shown, seen)) in pictures.iter().zip(&mut self.seen).enumerate() {
+            let is_last = number + 1 == pictures.len();
+            let (rgb, depth_m, taken) = (&shown.rgb, &shown.depth_m, &shown.camera);
+            seen.draw(&OwnDepth { width, height, rgb, depth_m, camera: taken }, camera);
+            for (pixel, from) in from.iter_mut().enumerate() {
+                let (there, here) = (seen.depth_m[pixel], self.depth_m[pixel]);
+                let fine = AS_FINE * self.fineness[pixel] <= seen.fineness[pixel];
+                // Of true depths the nearest one hides the others; a dream's own is never sure enough for that.
+                let nearer = there < (1.0 - SAME) * here;
+                let hides = !is_last && (nearer || fine && (1.0 - SAME) * there <= here);
+                if there > 0.0 && (here == 0.0 || hides) {
+                    *from = Some(number);
+                    self.depth_m[pixel] = there;
+                    self.fineness[pixel] = seen.fineness[pixel];
+                }
             }
-            let mut depth: Vec<f32> = known
-                .iter()
-                .zip(points_m.chunks_exact(3))
-                .map(|(known, point)| if *known > 0.0 { depth_m(camera, point) } else { 0.0 })
-                .collect();
-            close_cracks((width, height), &mut rgb, &mut depth);
-            for (pixel, depth_m) in depth.iter().enumerate().filter(|(_, depth)| **depth > 0.0) {
-                let three = 3 * pixel..3 * pixel + 3;
-                self.rgb[three.clone()].copy_from_slice(&rgb[three]);
-                self.known[pixel] = 1.0;
-                self.depth_m[pixel] = *depth_m;
+        }
+        // What a dream saw itself falls into the new picture as it does in training, point by point.
+        let (mut rgb, mut known) = (Vec::new(), Vec::new());
+        let past = OwnDepth {
+            width,
+            height,
+            rgb: &last.rgb,
+            depth_m: &last.depth_m,
+            camera: &last.camera,
+        };
+        splat(&past, camera, &mut rgb, &mut known);
+        for (pixel, from) in from.into_iter().enumerate() {
+            let three = 3 * pixel..3 * pixel + 3;
+            match from {
+                Some(number) if number + 1 < pictures.len() => {
+                    let colour = self.seen[number].colour(&pictures[number].rgb, pixel);
+                    self.rgb[three].copy_from_slice(&colour);
+                    self.known[pixel] = 1.0;
+                }
+                _ => {
+                    self.rgb[three.clone()].copy_from_slice(&rgb[three]);
+                    self.known[pixel] = known[pixel];
+                }
             }
         }
     }
-}
-
-/// Closes pixels that nothing fell on, or something that lies behind, while most of those around them show something nearer: what comes nearer is
-/// drawn larger than it was seen, and between its pixels cracks open. `depth_m` is 0 where nothing is known.
-fn close_cracks((width, height): (usize, usize), rgb: &mut [f32], depth_m: &mut [f32]) {
-    let before = depth_m.to_vec();
-    for y in 1..height.saturating_sub(1) {
-        for x in 1..width.saturating_sub(1) {
-            let pixel = y * width + x;
-            let rows = [pixel - width, pixel, pixel + width];
-            let around = rows.into_iter().flat_map(|row| row - 1..=row + 1);
-            let own_m = before[pixel];
-            let is_before = |other: &usize| {
-                before[*other] > 0.0 && (own_m == 0.0 || before[*other] < NEARER * own_m)
-            };
-            let count = around.clone().filter(is_before).count();
-            let enough = if own_m == 0.0 { CRACK_NEIGHBOURS } else { HIDDEN_NEIGHBOURS };
-            if count < enough {
-                continue;
-            }
-            for c in 0..3 {
-                let sum: f32 =
-                    around.clone().filter(is_before).map(|other| rgb[3 * other + c]).sum();
-                rgb[3 * pixel + c] = sum / count as f32;
-            }
-            let sum: f32 = around.filter(is_before).map(|other| before[other]).sum();
-            depth_m[pixel] = sum / count as f32;
-        }
-    }
-}
-
-/// Along the view of `camera` to a point in the world, infinite for the sky.
-fn depth_m(camera: &CameraPose, point_m: &[f32]) -> f32 {
-    let there = camera.world_from_camera.inverse();
-    let z = there.transform_point(Vec3::from_slice(point_m)).z;
-    if -z > SKY_SHARE * SKY_M { f32::INFINITY } else { (-z).max(0.0) }
 }
 
 #[cfg(test)]
 mod tests {
-    use glam::Quat;
+    use glam::{Quat, Vec3};
     use proptest::prelude::*;
     use reverie_guard::Pose;
 
