@@ -130,7 +130,11 @@ impl Carried {
                 }
                 _ => {
                     self.rgb[three.clone()].copy_from_slice(&rgb[three]);
-                    self.known[pixel] = known[pixel];
+                    if known[pixel] > 0.0 && from.is_some() {
+                        self.known[pixel] = 1.0;
+                    } else {
+                        self.depth_m[pixel] = 0.0;
+                    }
                 }
             }
         }
