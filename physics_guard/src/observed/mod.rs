@@ -41,6 +41,8 @@ pub struct Measurement {
     pub fit_share: f32,
     /// ½ · ln(seen area / expected area), if the whole body is in sight.
     pub ln_scale: Option<f32>,
+    /// How much better that size explains the picture than the usual one, nats.
+    pub scale_gain: f32,
     /// ln(seen depth / expected depth), median over its pixels.
     pub ln_depth: f32,
     /// Variance of [`Self::ln_depth`]; infinite where no depth is known.

@@ -33,8 +33,9 @@ const ALIKE_PX: f32 = 6.0;
 const MOST_HIDDEN: f32 = 0.3;
 /// Something nearer by this share hides a body.
 const HIDES: f32 = 0.97;
-/// Steps of ln(scale) that are tried.
+/// Steps of ln(scale) that are tried, and how many of them.
 const SCALE_STEP: f32 = 0.17;
+const SCALES: usize = 9;
 /// A body smaller than this (radius of a circle of its area) has no scale. Pixels.
 pub const LEAST_RADIUS_PX: f32 = 4.0;
 
@@ -46,6 +47,19 @@ pub(crate) struct Registrar {
     colours: Vec<f32>,
     depths: Vec<f32>,
     searches: usize,
+}
+
+/// The scale at which a body's mask fits best.
+#[derive(Debug, Clone, Copy)]
+struct Scaled {
+    /// Log-likelihood ratio, nats.
+    fit: f32,
+    /// ½ · ln of the area seen over the area expected.
+    ln_scale: f32,
+    /// Better by this than at the usual scale, nats.
+    gain: f32,
+    /// Larger and smaller ones fit less well.
+    is_peak: bool,
 }
 
 struct Fit<'a> {
@@ -207,10 +221,11 @@ impl Registrar {
             .filter_map(|(x, y, ln_z)| fit.ratio(x + shift.0, y + shift.1, *ln_z))
             .fold((0.0, 0.0), |(seen, all), ratio| (seen + logistic(ratio), all + 1.0));
         let fit_share = seen_there.0 / f32::max(seen_there.1, 1.0);
-        let scaled = self.scale(&fit, shift);
+        let usual = habits.usual(body.id);
+        let scaled = self.scale(&fit, shift, usual.ln_scale);
         // A body that is drawn much smaller fits badly at its own size.
         let mean_of_scaled =
-            |(fit, ln_scale): (f32, f32)| fit / (view.pixels as f32 * (2.0 * ln_scale).exp());
+            |scaled: Scaled| scaled.fit / (view.pixels as f32 * (2.0 * scaled.ln_scale).exp());
         let resized = scaled.is_some_and(|scaled| mean_of_scaled(scaled) >= FOUND_NATS);
         let found = (best / count >= FOUND_NATS && fit_share >= 0.5) || resized;
 
@@ -225,7 +240,8 @@ impl Registrar {
             if told { ALIKE_PX / curvature + sigma_c_px * sigma_c_px } else { f32::INFINITY }
         };
         let shift_var_px2 = Vec2::new(variance(left, right), variance(up, down));
-        let ln_scale = scaled.filter(|_| found).map(|(_, ln_scale)| ln_scale);
+        let scaled = scaled.filter(|scaled| found && scaled.is_peak);
+        let ln_scale = scaled.map(|scaled| scaled.ln_scale);
         let mut shift_px = Vec2::new(shift.0 as f32, shift.1 as f32) + fraction;
         if !found {
             shift_px = Vec2::ZERO;
@@ -245,6 +261,8 @@ impl Registrar {
             shift_var_px2,
             fit_share,
             ln_scale,
+            // Errors of an observer are alike around a place: so many nats are evidence of fewer.
+            scale_gain: scaled.map_or(0.0, |scaled| scaled.gain / ALIKE_PX),
             ln_depth,
             ln_depth_var,
             centroid_px: view.centroid_px + shift_px,
@@ -252,7 +270,7 @@ impl Registrar {
             residual,
             other_class,
             clear: !view.cut && view.hidden <= MOST_HIDDEN,
-            usual: habits.usual(body.id),
+            usual,
             known_frames: habits.frames(body.id),
             metres_per_pixel: expected.metres_per_pixel(view),
             depth_m: view.depth_m,
@@ -333,37 +351,51 @@ impl Registrar {
         }
     }
 
-    /// The best fit over scales, and its ½ · ln of the area seen over the area expected.
-    fn scale(&self, fit: &Fit, shift: (i32, i32)) -> Option<(f32, f32)> {
+    /// The best fit over scales; `None` where a size cannot be told. `usual` is ½ · ln of the area usually seen over the
+    /// area expected.
+    fn scale(&self, fit: &Fit, shift: (i32, i32), usual: f32) -> Option<Scaled> {
         let view = fit.view;
         let radius = (view.pixels as f32 / std::f32::consts::PI).sqrt();
         if view.cut || view.hidden > MOST_HIDDEN || radius < LEAST_RADIUS_PX {
             return None;
         }
         let step = (view.pixels as f32 / SCALE_SAMPLES).sqrt().ceil().max(1.0) as i32;
-        let scales: [f32; 7] = std::array::from_fn(|i| (i as f32 - 3.0) * SCALE_STEP);
+        let middle = SCALES / 2;
+        let scales: [f32; SCALES] =
+            std::array::from_fn(|i| (i as f32 - middle as f32) * SCALE_STEP);
         let peak = |shift| {
             let fits = scales.map(|scale| fit.scaled(shift, scale, step));
-            let best = (0..fits.len()).max_by(|a, b| fits[*a].total_cmp(&fits[*b])).unwrap_or(3);
+            let best = (0..SCALES).max_by(|a, b| fits[*a].total_cmp(&fits[*b])).unwrap_or(middle);
+            // At its end a climb has found no peak: what lies around looks alike.
             let fraction = match best {
-                0 | 6 => 0.0,
-                best => tent_peak(fits[best - 1], fits[best], fits[best + 1]),
+                0 => None,
+                best if best + 1 == SCALES => None,
+                best => Some(tent_peak(fits[best - 1], fits[best], fits[best + 1])),
             };
-            (fits[best], scales[best] + fraction * SCALE_STEP)
+            let at = (usual / SCALE_STEP + middle as f32).clamp(0.0, (SCALES - 1) as f32);
+            let below = (at as usize).min(SCALES - 2);
+            let part = at - below as f32;
+            let usual = fits[below] + part * (fits[below + 1] - fits[below]);
+            Scaled {
+                fit: fits[best],
+                ln_scale: scales[best] + fraction.unwrap_or(0.0) * SCALE_STEP,
+                gain: fits[best] - usual,
+                is_peak: fraction.is_some(),
+            }
         };
-        let (mut best, mut ln_scale) = peak(shift);
+        let mut best = peak(shift);
         // A body that is larger about its base is shifted besides.
-        if ln_scale.abs() > 0.4 * SCALE_STEP {
+        if best.ln_scale.abs() > 0.4 * SCALE_STEP {
             for (dx, dy) in
                 [(0, -2), (0, 2), (-2, 0), (2, 0), (0, -4), (0, 4), (-shift.0, -shift.1)]
             {
                 let there = peak((shift.0 + dx, shift.1 + dy));
-                if there.0 > best {
-                    (best, ln_scale) = there;
+                if there.fit > best.fit {
+                    best = there;
                 }
             }
         }
-        Some((best, ln_scale))
+        Some(best)
     }
 
     /// Median of ln(seen depth / expected depth) over the points, and its variance.

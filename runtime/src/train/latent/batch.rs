@@ -396,3 +396,7 @@ impl WantedInputs<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;
