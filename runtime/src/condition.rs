@@ -6,6 +6,7 @@
 use glam::{Quat, Vec3};
 use reverie_guard::CameraPose;
 use reverie_kernels::raster::{SKY, ShadowMaps};
+use reverie_kernels::rows::each_row;
 
 use crate::request::{ACTION_AXES, Action};
 use crate::scene::ShadowScene;
@@ -159,7 +160,7 @@ pub fn pack_maps(
     let view_from_world = glam::Mat3::from_quat(camera_from_world);
     let world_from_view = camera.world_from_camera.rotation_matrix();
     let sun = scene.scene.sun_direction;
-    for (pixel, out) in out.chunks_exact_mut(CHANNELS).enumerate() {
+    let pack_pixel = |pixel: usize, out: &mut [f32]| {
         out[..PAINT].fill(0.0);
         if maps.primitive[pixel] != SKY {
             let surface = &scene.surfaces[usize::from(maps.primitive[pixel])];
@@ -216,7 +217,14 @@ pub fn pack_maps(
                 out[at..at + 3].fill(0.0);
             }
         }
-    }
+    };
+    let width = maps.width.max(1);
+    let mut nothing = vec![(); maps.height];
+    each_row((out, CHANNELS * width), (&mut nothing, 1), |row, out, _| {
+        for (x, out) in out.chunks_exact_mut(CHANNELS).enumerate() {
+            pack_pixel(row * width + x, out);
+        }
+    });
 }
 
 /// What holds for the whole picture.

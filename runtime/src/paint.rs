@@ -6,6 +6,7 @@ use glam::Vec3;
 use reverie_guard::CameraPose;
 pub use reverie_guard::colour::srgb_to_linear;
 use reverie_kernels::raster::{SKY, ShadowMaps, ray};
+use reverie_kernels::rows::each_row;
 
 use crate::scene::ShadowScene;
 use crate::style::PaintLight;
@@ -45,7 +46,8 @@ pub fn paint(
     let rotation = camera.world_from_camera.rotation_matrix();
     let sun = scene.scene.sun_direction;
     rgb.resize(3 * maps.width * maps.height, 0.0);
-    for y in 0..maps.height {
+    let mut nothing = vec![(); maps.height];
+    each_row((rgb, 3 * maps.width.max(1)), (&mut nothing, 1), |y, rgb, _| {
         for x in 0..maps.width {
             let pixel = y * maps.width + x;
             let ray = ray(camera, maps.width, maps.height, x, y);
@@ -61,11 +63,11 @@ pub fn paint(
                 let distance_m = maps.depth_m[pixel] * ray.length();
                 lit.lerp(light.horizon_rgb, 1.0 - (-light.fog_per_m * distance_m).exp())
             };
-            rgb[3 * pixel] = table.encode(color.x);
-            rgb[3 * pixel + 1] = table.encode(color.y);
-            rgb[3 * pixel + 2] = table.encode(color.z);
+            rgb[3 * x] = table.encode(color.x);
+            rgb[3 * x + 1] = table.encode(color.y);
+            rgb[3 * x + 2] = table.encode(color.z);
         }
-    }
+    });
 }
 
 /// Interleaved sRGB 0 to 1 (3 values a pixel) to RGBA bytes.

@@ -7,6 +7,7 @@
 use glam::Vec3;
 use reverie_guard::{CameraPose, Pose};
 use reverie_kernels::raster::unproject;
+use reverie_kernels::rows::each_of;
 use reverie_kernels::warp::{PastFrame, shared_view, warp, warp_coverage};
 
 use crate::condition::Candidates;
@@ -176,7 +177,7 @@ fn fineness(point: Vec3, now: &CameraPose, then: &CameraPose) -> f32 {
 pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Candidates) -> bool {
     let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
     let coverage: Vec<Vec<bool>> =
-        frames.iter().map(|f| warp_coverage(scene, camera, maps, f, COVERAGE_STRIDE)).collect();
+        each_of(frames, |f| warp_coverage(scene, camera, maps, f, COVERAGE_STRIDE));
     let Some(samples) = coverage.first().map(Vec::len) else { return false };
     let middle = COVERAGE_STRIDE / 2;
     let columns = (maps.width + COVERAGE_STRIDE - 1 - middle) / COVERAGE_STRIDE;

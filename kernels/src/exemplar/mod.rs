@@ -11,6 +11,7 @@
 
 use crate::geometry::floor;
 use crate::raster::ShadowMaps;
+use crate::rows::each_row;
 
 /// Texels along one period at the finest level: 3 cm for a period of 2 m. A model's pixel seldom needs it, the
 /// display does.
@@ -156,31 +157,41 @@ impl Exemplars {
         confidence: &mut [f32],
     ) {
         self.fill_stale();
-        for pixel in 0..maps.width * maps.height {
-            let layer = usize::from(maps.layer[pixel]);
-            let (paint, out) =
-                (&paint[3 * pixel..3 * pixel + 3], &mut rgb[3 * pixel..3 * pixel + 3]);
-            if layer >= LAYERS {
-                out.copy_from_slice(paint);
-                confidence[pixel] = 0.0;
-                continue;
-            }
-            let (level, part) = level_of(maps.footprint[pixel]);
-            let texels = &self.filled[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS];
-            let mut value = sample(texels, level, maps.uv[pixel]);
-            if part > 0.0 && level + 1 < LEVELS {
-                let coarse = sample(texels, level + 1, maps.uv[pixel]);
-                for (v, c) in value.iter_mut().zip(coarse) {
-                    *v += (c - *v) * part;
+        let width = maps.width.max(1);
+        let filled = &self.filled;
+        each_row((rgb, 3 * width), (confidence, width), |y, rgb, confidence| {
+            for (x, (out, confidence)) in rgb.chunks_exact_mut(3).zip(confidence).enumerate() {
+                let pixel = y * width + x;
+                let paint = &paint[3 * pixel..3 * pixel + 3];
+                let layer = usize::from(maps.layer[pixel]);
+                if layer >= LAYERS {
+                    out.copy_from_slice(paint);
+                    *confidence = 0.0;
+                    continue;
                 }
+                let texels = &filled[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS];
+                let value = value_at(texels, maps.footprint[pixel], maps.uv[pixel]);
+                for channel in 0..3 {
+                    out[channel] =
+                        ((paint[channel] + DARK) * value[channel].exp() - DARK).clamp(0.0, 1.0);
+                }
+                *confidence = value[3];
             }
-            for channel in 0..3 {
-                out[channel] =
-                    ((paint[channel] + DARK) * value[channel].exp() - DARK).clamp(0.0, 1.0);
-            }
-            confidence[pixel] = value[3];
+        });
+    }
+}
+
+/// Between the two levels whose texels are about as large as the pixel.
+fn value_at(texels: &[[f32; 4]], footprint: f32, uv: [f32; 2]) -> [f32; 4] {
+    let (level, part) = level_of(footprint);
+    let mut value = sample(texels, level, uv);
+    if part > 0.0 && level + 1 < LEVELS {
+        let coarse = sample(texels, level + 1, uv);
+        for (v, c) in value.iter_mut().zip(coarse) {
+            *v += (c - *v) * part;
         }
     }
+    value
 }
 
 /// The level whose texels are as large as the pixel, and the way to the next one, 0 to 1.

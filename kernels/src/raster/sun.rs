@@ -9,6 +9,7 @@ use glam::{Mat3, Vec2, Vec3, Vec3Swizzles};
 use super::shape::{bounding_box, interval, larger, smaller, triangle};
 use super::{Rays, SKY, Scene, ShadowMaps};
 use crate::geometry::{CameraPose, Pose, Shape};
+use crate::rows::each_row;
 
 /// With the sun's direction no higher than this there is no sunlight, and visibility is 1.
 pub const LOWEST_SUN_Y: f32 = 0.02;
@@ -130,23 +131,27 @@ impl SunMap {
         }
         let rays = Rays::new(camera, maps.width, maps.height);
         let world_from_camera = camera.world_from_camera.rotation_matrix();
-        for (y, &ray_y) in rays.rows.iter().enumerate() {
-            for (x, &ray_x) in rays.columns.iter().enumerate() {
+        let mut visible = std::mem::take(&mut maps.sun_visibility);
+        let width = maps.width.max(1);
+        let mut nothing = vec![(); maps.height];
+        each_row((&mut visible, width), (&mut nothing, 1), |y, visible, _| {
+            for ((x, &ray_x), visible) in rays.columns.iter().enumerate().zip(visible) {
                 let pixel = y * maps.width + x;
                 let receiver = maps.primitive[pixel];
                 let normal = maps.normal[pixel];
-                maps.sun_visibility[pixel] = if receiver == SKY {
+                *visible = if receiver == SKY {
                     1.0
                 } else if normal.dot(scene.sun_direction) <= 0.0 {
                     0.0
                 } else {
-                    let direction = world_from_camera * Vec3::new(ray_x, ray_y, -1.0);
+                    let direction = world_from_camera * Vec3::new(ray_x, rays.rows[y], -1.0);
                     let point =
                         camera.world_from_camera.translation_m + direction * maps.depth_m[pixel];
                     self.visibility(scene, point + normal * LIFT_M, receiver)
                 };
             }
-        }
+        });
+        maps.sun_visibility = visible;
     }
 
     fn visibility(&self, scene: &Scene, point: Vec3, receiver: u16) -> f32 {

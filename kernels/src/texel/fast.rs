@@ -8,6 +8,7 @@ use super::{FROZEN, LEVEL_TRUST, LEVELS, Look, PAGE, REACH, SMOOTH, Surfel, Texe
 use crate::geometry::{CameraPose, floor};
 use crate::raster::shape::ObjectView;
 use crate::raster::{Rays, Scene, ShadowMaps};
+use crate::rows::each_parcel;
 
 /// What a reading found.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -22,11 +23,13 @@ pub struct ReadStats {
 struct AtHand {
     pages: [(Option<Key>, u32); 4 * LEVELS],
     generation: u32,
+    /// Found, and to be told so.
+    used: Vec<u32>,
 }
 
 impl AtHand {
     fn new(pages: &Pages) -> Self {
-        Self { pages: [(None, NONE); 4 * LEVELS], generation: pages.generation }
+        Self { pages: [(None, NONE); 4 * LEVELS], generation: pages.generation, used: Vec::new() }
     }
 
     #[inline]
@@ -35,12 +38,12 @@ impl AtHand {
     }
 
     #[inline]
-    fn find(&mut self, pages: &mut Pages, key: Key, u: i32, v: i32, now: u32) -> u32 {
+    fn find(&mut self, pages: &Pages, key: Key, u: i32, v: i32) -> u32 {
         let at = &mut self.pages[Self::place(key, u, v)];
         if at.0 != Some(key) {
             *at = (Some(key), pages.find(key).unwrap_or(NONE));
             if at.1 != NONE {
-                pages.touch(at.1, now);
+                self.used.push(at.1);
             }
         }
         at.1
@@ -208,7 +211,7 @@ impl TexelMemory {
                     && let Some((body, surfel)) = frame.surfel(x, y)
                     && frame.is_inside(x, y)
                 {
-                    self.prefetch(body, &surfel, &mut at_hand);
+                    prefetch(&self.pages, body, &surfel, &mut at_hand);
                     row.push((x, trust, body, surfel));
                 }
             }
@@ -232,6 +235,7 @@ impl TexelMemory {
                 }
             }
         }
+        at_hand.used.into_iter().for_each(|page| self.pages.touch(page, self.frame));
         self.slots = slots;
     }
 
@@ -326,27 +330,23 @@ impl TexelMemory {
         );
         let slots = std::mem::take(&mut self.slots);
         let frame = Frame::new(&slots, scene, camera, maps);
-        let mut at_hand = AtHand::new(&self.pages);
-        let mut stats = ReadStats::default();
-        let mut row: Vec<Option<(&Body<'_>, Surfel)>> = Vec::with_capacity(maps.width);
-        for y in 0..maps.height {
-            // A row's texels are asked for at once: to wait for each of them was a third of the time.
-            row.clear();
-            row.extend((0..maps.width).map(|x| frame.surfel(x, y)));
-            for (body, surfel) in row.iter().flatten() {
-                self.prefetch(body, surfel, &mut at_hand);
-            }
-            for (x, seen) in row.iter().enumerate() {
-                let pixel = y * maps.width + x;
-                let mut found = ([0.0; 3], 0.0);
-                if let Some((body, surfel)) = seen {
-                    stats.asked += 1;
-                    found = self.read_at(body, surfel, three(paint, pixel), &mut at_hand);
-                    stats.found += usize::from(found.1 > 0.0);
+        let (width, pages) = (maps.width.max(1), &self.pages);
+        let parcels =
+            each_parcel((rgb, 3 * width), (confidence, width), |rows, rgb, confidence| {
+                let reader = Reader { pages, frame: &frame, paint };
+                let mut at_hand = AtHand::new(pages);
+                let mut stats = ReadStats::default();
+                let parts = rgb.chunks_exact_mut(3 * width).zip(confidence.chunks_exact_mut(width));
+                for (y, (rgb, confidence)) in rows.zip(parts) {
+                    reader.row(y, rgb, confidence, &mut at_hand, &mut stats);
                 }
-                rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&found.0);
-                confidence[pixel] = found.1;
-            }
+                (stats, at_hand.used)
+            });
+        let mut stats = ReadStats::default();
+        for (part, used) in parcels {
+            stats.asked += part.asked;
+            stats.found += part.found;
+            used.into_iter().for_each(|page| self.pages.touch(page, self.frame));
         }
         self.slots = slots;
         stats
@@ -376,24 +376,60 @@ impl TexelMemory {
         };
         (0..maps.width * maps.height).map(seen).collect()
     }
+}
 
-    /// Has the texels that are as large as a pixel brought into the cache.
-    #[inline]
-    fn prefetch(&mut self, body: &Body<'_>, surfel: &Surfel, at_hand: &mut AtHand) {
-        let level = surfel.whole_level();
-        let [i, j] = surfel.at(level).map(|c| floor(c - 0.5));
-        let ((u, v), (iu, iv)) = in_page(i, j);
-        let key = Key::new(body.object, surfel.chart.index(), level, u, v, surfel.slab(level));
-        let page = at_hand.find(&mut self.pages, key, u, v, self.frame);
-        if page != NONE {
-            self.pages.prefetch(page, iu, iv);
-            self.pages.prefetch(page, iu, (iv + 1).min(PAGE - 1));
+/// Looks up what is remembered.
+struct Reader<'a> {
+    pages: &'a Pages,
+    frame: &'a Frame<'a>,
+    paint: &'a [f32],
+}
+
+/// Has the texels that are as large as a pixel brought into the cache.
+#[inline]
+fn prefetch(pages: &Pages, body: &Body<'_>, surfel: &Surfel, at_hand: &mut AtHand) {
+    let level = surfel.whole_level();
+    let [i, j] = surfel.at(level).map(|c| floor(c - 0.5));
+    let ((u, v), (iu, iv)) = in_page(i, j);
+    let key = Key::new(body.object, surfel.chart.index(), level, u, v, surfel.slab(level));
+    let page = at_hand.find(pages, key, u, v);
+    if page != NONE {
+        pages.prefetch(page, iu, iv);
+        pages.prefetch(page, iu, (iv + 1).min(PAGE - 1));
+    }
+}
+
+impl Reader<'_> {
+    /// Row `y` of the picture.
+    fn row(
+        &self,
+        y: usize,
+        rgb: &mut [f32],
+        confidence: &mut [f32],
+        at_hand: &mut AtHand,
+        stats: &mut ReadStats,
+    ) {
+        // A row's texels are asked for at once: to wait for each of them was a third of the time.
+        let row: Vec<_> = (0..confidence.len()).map(|x| self.frame.surfel(x, y)).collect();
+        for (body, surfel) in row.iter().flatten() {
+            prefetch(self.pages, body, surfel, at_hand);
+        }
+        for (x, seen) in row.iter().enumerate() {
+            let mut found = ([0.0; 3], 0.0);
+            if let Some((body, surfel)) = seen {
+                stats.asked += 1;
+                let paint = three(self.paint, y * self.frame.maps.width + x);
+                found = self.read_at(body, surfel, paint, at_hand);
+                stats.found += usize::from(found.1 > 0.0);
+            }
+            rgb[3 * x..3 * x + 3].copy_from_slice(&found.0);
+            confidence[x] = found.1;
         }
     }
 
     #[inline]
     fn read_at(
-        &mut self,
+        &self,
         body: &Body<'_>,
         surfel: &Surfel,
         paint: [f32; 3],
@@ -433,7 +469,7 @@ impl TexelMemory {
     /// The four texels around a place, as far as they are known.
     #[inline]
     fn bilinear(
-        &mut self,
+        &self,
         body: &Body<'_>,
         surfel: &Surfel,
         level: usize,
@@ -454,7 +490,7 @@ impl TexelMemory {
             let (at, (iu, iv)) = in_page(i, j);
             if last.0 != at {
                 let key = Key::new(body.object, surfel.chart.index(), level, at.0, at.1, slab);
-                last = (at, at_hand.find(&mut self.pages, key, at.0, at.1, self.frame));
+                last = (at, at_hand.find(self.pages, key, at.0, at.1));
             }
             let page = last.1;
             if page != NONE {

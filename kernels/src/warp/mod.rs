@@ -11,6 +11,7 @@ use glam::{Mat3, Vec2, Vec3};
 
 use crate::geometry::{CameraPose, Pose, nearest};
 use crate::raster::{Primitive, Rays, SKY, Scene, ShadowMaps};
+use crate::rows::each_row;
 
 pub mod mesh;
 pub mod reference;
@@ -104,16 +105,17 @@ pub fn warp(
     );
     let rays = Rays::new(camera, maps.width, maps.height);
     let carries = Carries::new(scene, camera, past);
-    for (y, &ray_y) in rays.rows.iter().enumerate() {
+    let width = maps.width.max(1);
+    each_row((rgb, 3 * width), (valid, width), |y, rgb, valid| {
         for (x, &ray_x) in rays.columns.iter().enumerate() {
             let pixel = y * maps.width + x;
             let found = carries
-                .look_up(maps, pixel, Vec3::new(ray_x, ray_y, -1.0))
+                .look_up(maps, pixel, Vec3::new(ray_x, rays.rows[y], -1.0))
                 .map_or(([0.0; 3], 0.0), |(place, expected)| sample(past, place, &expected));
-            rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&found.0);
-            valid[pixel] = found.1;
+            rgb[3 * x..3 * x + 3].copy_from_slice(&found.0);
+            valid[x] = found.1;
         }
-    }
+    });
 }
 
 /// Which pixels [`warp`] would likely find in the `past`, asked only at every `stride`th pixel.

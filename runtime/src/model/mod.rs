@@ -122,6 +122,10 @@ pub enum ModelError {
         /// The panic's message.
         what: String,
     },
+    /// The system gives no threads to draw the shadow with.
+    #[cfg(feature = "tch")]
+    #[error("no threads to draw the shadow with: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// libtorch refused.
     #[cfg(feature = "tch")]
     #[error("libtorch: {0}")]

@@ -58,6 +58,8 @@ const DETAIL_FRAMES: u64 = 8;
 /// confidence.
 const FINE_KEY: f32 = 0.8;
 const SURE: f32 = 0.65;
+/// Threads that draw the shadow beside a GPU, at most: rows of a small picture are soon too few.
+const MOST_WORKERS: usize = 8;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
@@ -81,6 +83,8 @@ pub struct ReverieModel {
     seed: u64,
     frames: u64,
     keep_tints: bool,
+    /// Draw the shadow and what is known of it; `None` leaves that to the thread that calls.
+    workers: Option<rayon::ThreadPool>,
     view: Option<ShadowView>,
     candidates: Candidates,
     maps: Vec<f32>,
@@ -153,6 +157,7 @@ impl ReverieModel {
             seed: options.seed,
             frames: 0,
             keep_tints: true,
+            workers: workers(device, options)?,
             view: None,
             candidates: Candidates::default(),
             maps: Vec::new(),
@@ -301,13 +306,12 @@ impl ReverieModel {
         profile_scope!("raster");
         let (width, height) =
             (self.card.architecture.width as usize, self.card.architecture.height as usize);
-        match &mut self.view {
-            Some(view) => view.draw(&snapshot, &request.style, width, height, self.keep_tints),
-            none => {
-                *none =
-                    Some(ShadowView::new(&snapshot, &request.style, width, height, self.keep_tints))
-            }
-        }
+        let (style, keep_tints) = (&request.style, self.keep_tints);
+        let view = &mut self.view;
+        on(&self.workers, || match view {
+            Some(view) => view.draw(&snapshot, style, width, height, keep_tints),
+            none => *none = Some(ShadowView::new(&snapshot, style, width, height, keep_tints)),
+        });
         if let (Some(memory), Some(view)) = (self.memory_in_use(), &self.view) {
             memory.lock().announce(view, &request.style);
         }
@@ -350,25 +354,30 @@ impl ReverieModel {
         let memory = self.memory_in_use().cloned();
         let view = self.view.as_ref()?;
         let pixels = view.maps.width * view.maps.height;
-        let candidates = &mut self.candidates;
-        candidates.clear(pixels);
-        candidates.paint.copy_from_slice(&view.paint);
-        self.exemplars.read(
-            &view.maps,
-            &view.paint,
-            &mut candidates.exemplar,
-            &mut candidates.exemplar_confidence,
-        );
-        let mut has_key = self.references.read(view, candidates);
-        if let Some(memory) = memory {
-            let (rgb, confidence) = (&mut candidates.memory, &mut candidates.memory_confidence);
-            memory.lock().read(view, rgb, confidence);
-            if !self.knows_memory {
-                has_key |= lay_memory_under_keys(candidates);
-            }
-        }
         self.maps.resize(pixels * CHANNELS, 0.0);
-        pack_maps(&view.shadow, &view.camera, &view.maps, candidates, &mut self.maps);
+        let (candidates, packed) = (&mut self.candidates, &mut self.maps);
+        let (exemplars, references) = (&mut self.exemplars, &self.references);
+        let knows_memory = self.knows_memory;
+        let has_key = on(&self.workers, || {
+            candidates.clear(pixels);
+            candidates.paint.copy_from_slice(&view.paint);
+            exemplars.read(
+                &view.maps,
+                &view.paint,
+                &mut candidates.exemplar,
+                &mut candidates.exemplar_confidence,
+            );
+            let mut has_key = references.read(view, candidates);
+            if let Some(memory) = memory {
+                let (rgb, confidence) = (&mut candidates.memory, &mut candidates.memory_confidence);
+                memory.lock().read(view, rgb, confidence);
+                if !knows_memory {
+                    has_key |= lay_memory_under_keys(candidates);
+                }
+            }
+            pack_maps(&view.shadow, &view.camera, &view.maps, candidates, packed);
+            has_key
+        });
         let last_camera = self.references.last_camera();
         Some(Globals {
             style: request.style,
@@ -451,6 +460,29 @@ impl ReverieModel {
         let rgb =
             x.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         Ok(Vec::try_from(rgb.f_to_device(Device::Cpu)?.f_view([-1])?)?)
+    }
+}
+
+/// Threads for what is drawn on the CPU: on a CPU as many as the network has, beside a GPU half of the cores.
+fn workers(device: Device, options: &LoadOptions) -> Result<Option<rayon::ThreadPool>, ModelError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = match device {
+        Device::Cpu => options.threads.unwrap_or(1),
+        _ => (cores / 2).clamp(1, MOST_WORKERS),
+    };
+    if threads < 2 {
+        return Ok(None);
+    }
+    let named = |number: usize| format!("shadow {number}");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build();
+    Ok(Some(pool?))
+}
+
+/// Does `work` on the workers, if there are any.
+fn on<R: Send>(workers: &Option<rayon::ThreadPool>, work: impl FnOnce() -> R + Send) -> R {
+    match workers {
+        Some(pool) => pool.install(work),
+        None => work(),
     }
 }
 
