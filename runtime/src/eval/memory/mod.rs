@@ -83,8 +83,8 @@ pub struct CostFigures {
     pub both_ms: [f32; 2],
     /// The whole model frame.
     pub frame_ms: [f32; 2],
-    /// 95th percentile of both over the median frame.
-    pub share_of_frame: f32,
+    /// Both over the frame that they are part of, median and 95th percentile.
+    pub share_of_frame: [f32; 2],
     /// Megabytes of the largest memory.
     pub mb: f32,
     /// Surface seen in it, m².
@@ -155,13 +155,15 @@ impl Costs {
     fn figures(&self) -> CostFigures {
         let both: Vec<f32> = self.read_ms.iter().zip(&self.write_ms).map(|(r, w)| r + w).collect();
         let (both_ms, frame_ms) = (percentiles(&both), percentiles(&self.frame_ms));
+        let shares: Vec<f32> =
+            both.iter().zip(&self.frame_ms).map(|(both, frame)| both / frame.max(1e-3)).collect();
         let bytes = self.largest.bytes as f32;
         CostFigures {
             read_ms: percentiles(&self.read_ms),
             write_ms: percentiles(&self.write_ms),
             both_ms,
             frame_ms,
-            share_of_frame: both_ms[1] / frame_ms[0].max(1e-3),
+            share_of_frame: percentiles(&shares),
             mb: bytes / 1e6,
             seen_m2: self.seen_m2,
             bytes_per_m2: bytes / self.seen_m2.max(1e-3),
@@ -300,10 +302,11 @@ impl MemoryReport {
         let c = &self.cost;
         let _ = writeln!(
             out,
-            "read + write p50 {:.2} ms, p95 {:.2} ms, {:.0} % of a frame; {:.1} MB, {:.0} kB/m²",
+            "read + write p50 {:.2} ms, p95 {:.2} ms; p50 {:.1} %, p95 {:.1} % of its frame; {:.1} MB, {:.0} kB/m²",
             c.both_ms[0],
             c.both_ms[1],
-            100.0 * c.share_of_frame,
+            100.0 * c.share_of_frame[0],
+            100.0 * c.share_of_frame[1],
             c.mb,
             c.bytes_per_m2 / 1e3
         );
