@@ -392,7 +392,10 @@ impl PlayReport {
             let optional = |value: Option<f64>, digits: usize| {
                 value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
             };
-            let ms = |[p50, p95]: [f32; 2]| format!("{p50:.1} / {p95:.1}");
+            let ms = |[p50, p95]: [f32; 2]| match p50.is_finite() {
+                true => format!("{p50:.1} / {p95:.1}"),
+                false => "-".to_owned(),
+            };
             let levels: Vec<String> = run
                 .levels
                 .iter()
