@@ -3,7 +3,9 @@
 //! Rectified flow (Liu et al. 2022): `x_t = (1 − t)·x + t·ε`. The network predicts x; a step goes along the
 //! straight line from the present point through the prediction.
 
-use tch::{TchError, Tensor};
+use std::sync::{Mutex, PoisonError};
+
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::model::reverie::unet::Unet;
 
@@ -17,6 +19,19 @@ pub struct Held<'a> {
     pub picture: &'a Tensor,
     /// [1, 1, h, w]: 1 where it is drawn anew, 0 where it is held, between along the border.
     pub anew: &'a Tensor,
+}
+
+/// libtorch has one generator for all threads: between the seed and the draw nobody else may draw.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Unit normal values on the CPU, the same for a seed whatever other models do at the time.
+///
+/// # Errors
+/// No memory.
+pub fn seeded_noise(shape: &[i64], seed: i64) -> Result<Tensor, TchError> {
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed);
+    Tensor::f_randn(shape, (Kind::Float, Device::Cpu))
 }
 
 /// Draws one picture.

@@ -14,6 +14,7 @@ use crate::condition::{CHANNELS, GLOBALS};
 use crate::model::ModelError;
 use crate::profile_scope;
 use crate::request::Action;
+use crate::sampler::seeded_noise;
 use crate::style::StyleWeights;
 
 /// Noise level that past pictures are told to have: own ones are never perfect.
@@ -172,9 +173,8 @@ impl LatentStream {
         let guess = tokens(&self.encode(&self.guess.rgb)?)?.f_unsqueeze(0)?;
         let known = tokens(&token_mean(&self.tensor(&self.guess.known, 1)?)?)?.f_unsqueeze(0)?;
         // Drawn on the CPU, so that a seed means the same on every device.
-        tch::manual_seed(noise_seed);
         let shape = [1, 1, rows * columns, self.loaded.latent];
-        let noise = Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?.f_to_device(self.device)?;
+        let noise = seeded_noise(&shape, noise_seed)?.f_to_device(self.device)?;
         let mut x = noise;
         for step in 0..steps.max(1) {
             let level = |s: u32| 1.0 - s as f32 / steps.max(1) as f32;

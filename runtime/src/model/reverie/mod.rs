@@ -25,7 +25,7 @@ use crate::observer::Observer;
 use crate::profile_scope;
 use crate::references::References;
 use crate::request::{DreamRequest, FrameSource};
-use crate::sampler::{Held, sample};
+use crate::sampler::{Held, sample, seeded_noise};
 use crate::style::StyleWeights;
 use crate::view::ShadowView;
 
@@ -440,8 +440,7 @@ impl ReverieModel {
             .f_view([1, GLOBALS as i64])?
             .f_to_device(self.device)?
             .f_expand([count, -1], false)?;
-        tch::manual_seed(seed);
-        let noise = Tensor::f_randn([count, h, w, 3], (Kind::Float, Device::Cpu))?
+        let noise = seeded_noise(&[count, h, w, 3], seed)?
             .f_to_device(self.device)?
             .f_permute([0, 3, 1, 2])?;
         let tensors = match held {
