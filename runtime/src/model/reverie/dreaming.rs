@@ -121,6 +121,15 @@ impl ReverieModel {
         stream.imagine(Seen::Nothing, &command, self.steps, seed).map(Some)
     }
 
+    /// The camera of the last picture, as a model with a past of its own has it.
+    #[cfg(test)]
+    pub(crate) fn dreamed_from(&self) -> Option<reverie_guard::CameraPose> {
+        match &self.net {
+            Net::Latent(stream) => stream.camera(),
+            Net::Unet(_) => None,
+        }
+    }
+
     /// The dream that was drafted last is so wrong that nothing of it is worth keeping: `bad` is 1 where it is bad.
     pub(super) fn is_given_up(&self, bad: &[f32]) -> bool {
         let (Net::Latent(stream), true, Some(view)) =
