@@ -1,7 +1,7 @@
 //! `reverie guard`: the guard's thresholds, how well it tells right pictures from wrong ones, and what it does to play.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -162,9 +162,7 @@ impl BenchArgs {
             .iter()
             .map(|name| super::fault_class(name))
             .collect::<Result<Vec<_>, String>>()?;
-        std::fs::create_dir_all(&self.out).map_err(|e| {
-            format!("cannot create {}: {e}; choose another --out", self.out.display())
-        })?;
+        make_folder(&self.out)?;
         let options = BenchOptions {
             faults: self.faults,
             classes: if classes.is_empty() { FaultClass::ALL.to_vec() } else { classes },
@@ -181,10 +179,7 @@ impl BenchArgs {
         watch.bar.finish_and_clear();
         print!("{}", report.table());
         let json = self.json.unwrap_or_else(|| self.out.join("guard.json"));
-        super::write_json(&json, &serde_json::to_value(&report)?)?;
-        println!("figures: {}", json.display());
-        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
-        Ok(())
+        tell(&json, &report, report.pictures.len(), &self.out)
     }
 }
 
@@ -197,9 +192,7 @@ impl PlayArgs {
         }
         let modes = named(&self.modes, "--modes", &MODES)?;
         let guards = named(&self.guards, "--guards", &GUARDS)?;
-        std::fs::create_dir_all(&self.out).map_err(|e| {
-            format!("cannot create {}: {e}; choose another --out", self.out.display())
-        })?;
+        make_folder(&self.out)?;
         let options = PlayOptions {
             modes,
             guards,
@@ -214,11 +207,26 @@ impl PlayArgs {
         watch.bar.finish_and_clear();
         print!("{}", report.table());
         let json = self.json.unwrap_or_else(|| self.out.join("play.json"));
-        super::write_json(&json, &serde_json::to_value(&report)?)?;
-        println!("figures: {}", json.display());
-        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
-        Ok(())
+        tell(&json, &report, report.pictures.len(), &self.out)
     }
+}
+
+fn make_folder(out: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(out)
+        .map_err(|e| format!("cannot create {}: {e}; choose another --out", out.display()))
+}
+
+/// Writes the figures, and says where they and the pictures are.
+fn tell(
+    json: &Path,
+    report: &impl serde::Serialize,
+    pictures: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    super::write_json(json, &serde_json::to_value(report)?)?;
+    println!("figures: {}", json.display());
+    println!("pictures: {pictures} in {}", out.display());
+    Ok(())
 }
 
 const MODES: [(&str, DreamMode); 2] =
