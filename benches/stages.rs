@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use glam::{Quat, Vec3};
 use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use reverie_runtime::files::write_atomically;
-use reverie_runtime::model::latent::floor::stage_floors;
 use reverie_runtime::model::{LoadOptions, ShadowPaint, WorldModel, load_model};
 use reverie_runtime::request::{DEFAULT_SUN_DIRECTION, DreamMode, DreamRequest};
 use reverie_runtime::style::StyleWeights;
@@ -163,26 +162,6 @@ fn measure(
     Ok(())
 }
 
-/// Stages of a latent model beside what this machine could do at most.
-fn floors(card: &Path) -> Result<(), Box<dyn Error>> {
-    let (peak, stages) = stage_floors(card)?;
-    println!(
-        "\n{}: {:.0} GFLOP/s in a matrix product, {:.1} GB/s in a copy",
-        card.display(),
-        1e-9 * peak.operations_per_s,
-        1e-9 * peak.bytes_per_s
-    );
-    println!("{:<16} {:>8} {:>8} {:>9} {:>8}", "stage", "p50 ms", "floor ms", "MFLOP", "MB");
-    for s in stages {
-        let (operations, bytes) = (1e-6 * s.operations, 1e-6 * s.bytes);
-        println!(
-            "{:<16} {:>8.2} {:>8.2} {operations:>9.0} {bytes:>8.1}",
-            s.stage, s.p50_ms, s.floor_ms
-        );
-    }
-    Ok(())
-}
-
 fn cards(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut cards: Vec<PathBuf> = entries
@@ -221,9 +200,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             measure(&name, model.as_mut(), DreamMode::Anchored, &mut rows)?;
             if model.can_dream() {
                 measure(&format!("{name}, dream"), model.as_mut(), DreamMode::Dream, &mut rows)?;
-                if steps == 1 {
-                    floors(&card)?;
-                }
             }
         }
     }

@@ -63,6 +63,14 @@ pub(crate) fn each_parcel<A: Send, B: Send, T: Send>(
         .collect()
 }
 
+/// What both make, at once if there are threads for it.
+pub fn both<A: Send, B: Send>(
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if is_shared() { rayon::join(a, b) } else { (a(), b()) }
+}
+
 /// What `of` makes of each item, in their order.
 pub fn each_of<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     if is_shared() { items.par_iter().map(of).collect() } else { items.iter().map(of).collect() }
@@ -84,6 +92,8 @@ mod tests {
                 assert_eq!((a.len(), b.len()), (7 * rows.len(), 2 * rows.len()));
                 a.iter().sum::<usize>() + rows.start
             });
+            let (sum, product) = both(|| a[3] + 1, || 2 * b[5]);
+            b.extend([sum, product]);
             (a, b, each_of(&[1, 2, 3], |i| 2 * i), sums.len())
         };
         let alone = run();

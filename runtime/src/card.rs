@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::files::{one_line, read_limited, write_atomically};
+use crate::model::latent::compositor::CompositorConfig;
 
 /// Version of the card format that this program writes and reads.
 pub const CARD_VERSION: u32 = 1;
@@ -58,6 +59,8 @@ pub struct LatentSizes {
     pub heads: i64,
     /// Past frames that the transformer can look at.
     pub context_frames: i64,
+    /// Of the compositor.
+    pub compositor: CompositorConfig,
 }
 
 /// How pictures are drawn from the network.

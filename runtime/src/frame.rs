@@ -6,6 +6,7 @@ use std::time::Instant;
 use glam::Vec3;
 use reverie_guard::{ShadowSnapshot, check_request};
 use reverie_kernels::present::{Detail, FrameGuide, Light, clean};
+use reverie_kernels::rows::both;
 
 use crate::request::{DreamMode, FrameSource};
 use crate::style::{PaintLight, StyleWeights};
@@ -65,13 +66,13 @@ pub struct FrameShadow {
 impl FrameShadow {
     /// Of a picture (sRGB, 4 bytes a pixel) that was made over `view`.
     pub fn new(view: &ShadowView, style: &StyleWeights, rgba: &[u8]) -> Self {
-        let guide = FrameGuide::new(view.scene(), &view.camera, &view.maps);
-        Self {
-            clean: clean(&guide, rgba),
-            guide,
-            tones: FrameTones::new(view, &style.light(), rgba),
-            light: present_light(&style.light(), view.scene().sun_direction),
-        }
+        let light = style.light();
+        let carried = || {
+            let guide = FrameGuide::new(view.scene(), &view.camera, &view.maps);
+            (clean(&guide, rgba), guide)
+        };
+        let ((clean, guide), tones) = both(carried, || FrameTones::new(view, &light, rgba));
+        Self { clean, guide, tones, light: present_light(&light, view.scene().sun_direction) }
     }
 
     /// Draws the shadow for a picture that has none; `None` if its camera cannot be looked through or its size is wrong.

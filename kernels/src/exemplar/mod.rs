@@ -99,12 +99,12 @@ impl Exemplars {
     }
 
     fn fill_stale(&mut self) {
-        for layer in 0..LAYERS {
-            if std::mem::take(&mut self.stale[layer]) {
-                let range = layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS;
-                fill(&self.texels[range.clone()], &mut self.filled[range]);
+        let texels = &self.texels;
+        each_row((&mut self.filled, LAYER_TEXELS), (&mut self.stale, 1), |layer, filled, stale| {
+            if std::mem::take(&mut stale[0]) {
+                fill(&texels[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS], filled);
             }
-        }
+        });
     }
 
     /// Remembers a picture. `rgb` and `paint` are interleaved sRGB, 3 values a pixel; `weight` is a

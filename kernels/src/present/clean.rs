@@ -10,6 +10,7 @@
 use glam::{Vec2, Vec3};
 
 use super::guide::{FrameGuide, PURE, SKY_OBJECT, is_same_depth, unpack_normal};
+use crate::rows::each_row;
 
 /// Neighbours up to so many pixels away.
 const REACH: isize = 2;
@@ -55,18 +56,20 @@ pub fn clean_sky(guide: &FrameGuide, rgb: &mut [f32]) {
 /// Pixels of the `wanted` objects through which edges pass, with the colour that they get.
 fn mixtures(
     guide: &FrameGuide,
-    colour: impl Fn(usize) -> Vec3,
-    wanted: impl Fn(u32) -> bool,
+    colour: impl Fn(usize) -> Vec3 + Sync,
+    wanted: impl Fn(u32) -> bool + Sync,
 ) -> Vec<(usize, Vec3)> {
     let rays = rays(guide);
     let is_mixed = |word: u32| word & PURE == 0 && wanted(word & 0xFFFF);
     let mut parted = vec![None; guide.texels.len()];
-    for (pixel, [_, word]) in guide.texels.iter().enumerate() {
-        if is_mixed(*word) {
-            let (x, y) = (pixel % guide.width, pixel / guide.width);
-            parted[pixel] = Some(part(guide, &rays, &colour, x, y));
+    let columns = guide.width.max(1);
+    each_row((&mut parted, columns), (&mut vec![(); guide.height], 1), |y, parted, _| {
+        for (x, parted) in parted.iter_mut().enumerate() {
+            if is_mixed(guide.texels[y * guide.width + x][1]) {
+                *parted = Some(part(guide, &rays, &colour, x, y));
+            }
         }
-    }
+    });
     let parts = parted.iter().enumerate();
     let mixed = parts.filter_map(|(pixel, part)| part.map(|(own, _)| (pixel, own)));
     mixed

@@ -6,6 +6,7 @@ use glam::{Vec2, Vec3};
 
 use crate::geometry::{CameraPose, Pose};
 use crate::raster::{Rays, SKY, Scene, ShadowMaps};
+use crate::rows::each_row;
 
 /// In a texel: the sky. Otherwise the number of the body in the frame.
 pub const SKY_OBJECT: u32 = SKY as u32;
@@ -44,9 +45,10 @@ impl FrameGuide {
         let (width, height) = (maps.width, maps.height);
         let joins = Joins::new(camera, maps);
         let view_from_world = camera.world_from_camera.rotation_matrix().transpose();
-        let mut texels = Vec::with_capacity(width * height);
-        for y in 0..height {
-            for x in 0..width {
+        let mut texels = vec![[0; 2]; width * height];
+        let columns = width.max(1);
+        each_row((&mut texels, columns), (&mut vec![(); height], 1), |y, texels, _| {
+            for (x, texel) in texels.iter_mut().enumerate() {
                 let pixel = y * width + x;
                 let sky = maps.primitive[pixel] == SKY;
                 let inverse_depth = if sky { 0.0 } else { 1.0 / maps.depth_m[pixel] };
@@ -59,9 +61,9 @@ impl FrameGuide {
                 if inside && joins.block(x - 1, y - 1, x + 2, y + 2) {
                     word |= INTERIOR;
                 }
-                texels.push([inverse_depth.to_bits(), word]);
+                *texel = [inverse_depth.to_bits(), word];
             }
-        }
+        });
         let bodies = scene.primitives.iter().take(SKY as usize).enumerate();
         Self {
             width,
@@ -110,13 +112,16 @@ impl Joins {
             normal.dot(maps.normal[b]) > SMOOTH
                 && (on_plane - expected).abs() <= DEPTH_SHARE * on_plane.abs()
         };
-        let with = (0..width * height)
-            .map(|pixel| {
-                let right = pixel % width + 1 < width && joined(pixel, pixel + 1);
-                let below = pixel + width < width * height && joined(pixel, pixel + width);
-                u8::from(right) | u8::from(below) << 1
-            })
-            .collect();
+        let mut with = vec![0; width * height];
+        let columns = width.max(1);
+        each_row((&mut with, columns), (&mut vec![(); height], 1), |y, with, _| {
+            for (x, with) in with.iter_mut().enumerate() {
+                let pixel = y * width + x;
+                let right = x + 1 < width && joined(pixel, pixel + 1);
+                let below = y + 1 < height && joined(pixel, pixel + width);
+                *with = u8::from(right) | u8::from(below) << 1;
+            }
+        });
         Self { width, height, with }
     }
 
@@ -143,7 +148,7 @@ pub fn is_same_depth(on_plane: f32, expected: f32, found: f32) -> bool {
 /// Octahedral (Meyer et al. 2010), 7 bits each way.
 fn pack_normal(normal: Vec3) -> u32 {
     let folded = octahedral(normal);
-    let bits = |v: f32| (((v * 0.5 + 0.5) * 127.0).round() as u32).min(127);
+    let bits = |v: f32| (((v * 0.5 + 0.5) * 127.0 + 0.5) as u32).min(127);
     bits(folded.x) | bits(folded.y) << 7
 }
 

@@ -64,7 +64,7 @@ impl AutoencoderConfig {
 
 /// Residual block without anything told from outside: rectify, convolve, twice, add.
 #[derive(Debug)]
-struct Residual([Conv; 2]);
+pub(super) struct Residual([Conv; 2]);
 
 impl Residual {
     fn new(path: &Path, channels: i64) -> Self {
@@ -74,17 +74,22 @@ impl Residual {
         ])
     }
 
+    /// See [`Conv::freeze`].
+    pub(super) fn freeze(&mut self, kind: Kind) -> Result<()> {
+        self.0.iter_mut().try_for_each(|conv| conv.freeze(kind))
+    }
+
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let h = self.0[0].forward(&x.f_relu()?)?.f_relu_()?;
         x.f_add(&self.0[1].forward(&h)?)
     }
 }
 
-fn residuals(path: &Path, name: &str, count: i64, channels: i64) -> Vec<Residual> {
+pub(super) fn residuals(path: &Path, name: &str, count: i64, channels: i64) -> Vec<Residual> {
     (0..count).map(|i| Residual::new(&(path / name / i), channels)).collect()
 }
 
-fn through(blocks: &[Residual], x: Tensor) -> Result<Tensor> {
+pub(super) fn through(blocks: &[Residual], x: Tensor) -> Result<Tensor> {
     blocks.iter().try_fold(x, |x, block| block.forward(&x))
 }
 
@@ -173,8 +178,8 @@ impl Autoencoder {
     /// No memory.
     pub fn freeze(&mut self, kind: Kind) -> Result<()> {
         let blocks = self.blocks.iter_mut().chain([&mut self.narrow, &mut self.deep]).flatten();
-        for conv in blocks.flat_map(|block| &mut block.0) {
-            conv.freeze(kind)?;
+        for block in blocks {
+            block.freeze(kind)?;
         }
         for conv in self.grow.iter_mut().chain([
             &mut self.stem,

@@ -8,6 +8,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
+use super::compositor::{Compositor, CompositorConfig};
 use super::transformer::{Inputs, Transformer, TransformerConfig};
 use crate::card::{Architecture, CardError, LatentSizes, ModelCard, Provenance};
 use crate::condition::{CHANNEL_NAMES, CHANNELS, GLOBALS};
@@ -23,6 +24,8 @@ pub const KIND: &str = "latent-m";
 pub(crate) const CODER: &str = "coder";
 /// In names of weights: the transformer's.
 pub(crate) const NET: &str = "net";
+/// In names of weights: the compositor's.
+pub(crate) const COMPOSITOR: &str = "compositor";
 
 /// Version of the format that this program writes and reads.
 const VERSION: u32 = 1;
@@ -160,6 +163,7 @@ pub(crate) fn autoencoder_weights(path: &Path) -> Result<Weights, ModelError> {
 pub fn architecture(
     coder: &AutoencoderConfig,
     net: &TransformerConfig,
+    compositor: &CompositorConfig,
     size: (u32, u32),
 ) -> Architecture {
     Architecture {
@@ -175,17 +179,20 @@ pub fn architecture(
             coder_blocks: coder.blocks.to_vec(),
             heads: net.heads,
             context_frames: net.context_frames,
+            compositor: compositor.clone(),
         }),
     }
 }
 
-/// Autoencoder and transformer of a model M, ready to run.
+/// Autoencoder, transformer and compositor of a model M, ready to run.
 #[derive(Debug)]
 pub struct LoadedLatent {
     /// Pictures to latents and back.
     pub coder: Autoencoder,
     /// Latents of the past to the next one.
     pub net: Transformer,
+    /// Latents and what is known to the picture.
+    pub compositor: Compositor,
     /// Tokens down and across.
     pub grid: [i64; 2],
     /// Channels of a latent.
@@ -194,6 +201,8 @@ pub struct LoadedLatent {
     pub coder_config: AutoencoderConfig,
     /// Sizes of the transformer.
     pub net_config: TransformerConfig,
+    /// Sizes of the compositor.
+    pub compositor_config: CompositorConfig,
     /// Owns the weights.
     pub store: VarStore,
 }
@@ -208,7 +217,7 @@ pub fn load(
     device: Device,
     kind: Kind,
 ) -> Result<(LoadedLatent, Vec<Look>), ModelError> {
-    let (coder, config) = check(card_path, card)?;
+    let (coder, config, compositor) = check(card_path, card)?;
     let a = &card.architecture;
     let inputs = Inputs {
         grid: [i64::from(a.height) / TOKEN_PX, i64::from(a.width) / TOKEN_PX],
@@ -220,10 +229,12 @@ pub fn load(
     let mut loaded = LoadedLatent {
         coder: Autoencoder::new(&(store.root() / CODER), &coder),
         net: Transformer::new(&(store.root() / NET), &config, inputs)?,
+        compositor: Compositor::new(&(store.root() / COMPOSITOR), &compositor),
         grid: inputs.grid,
         latent: inputs.latent,
         coder_config: coder,
         net_config: config,
+        compositor_config: compositor,
         store,
     };
     let mut expected = shapes(&loaded.store);
@@ -232,30 +243,38 @@ pub fn load(
     copy(&loaded.store, &weights)?;
     loaded.coder.freeze(kind)?;
     loaded.net.freeze(kind)?;
+    loaded.compositor.freeze(kind)?;
     let looks = looks_of(card_path, card, &weights)?;
     Ok((loaded, looks))
 }
 
-/// Fills a transformer that is to be trained with that of the model M whose card lies at `card_path`.
+/// Fills transformer and compositor that are to be trained with those of the model M whose card lies at `card_path`.
 ///
 /// # Errors
-/// The model is missing or damaged, or its transformer has other sizes.
+/// The model is missing or damaged, or has other sizes.
 pub(crate) fn start_from(
     store: &VarStore,
     card_path: &Path,
     network: &TransformerConfig,
+    compositor: &CompositorConfig,
 ) -> Result<(), ModelError> {
     let card = ModelCard::load(card_path)?;
     let (loaded, _) = load(card_path, &card, Device::Cpu, Kind::Float)?;
+    let unsupported = |what| ModelError::Unsupported { card: card_path.to_owned(), what };
     if loaded.net_config != *network {
         let found = loaded.net_config;
         let what = format!("its transformer has {found:?}, but the recipe's {network:?}");
-        return Err(ModelError::Unsupported { card: card_path.to_owned(), what });
+        return Err(unsupported(what));
+    }
+    if loaded.compositor_config != *compositor {
+        let found = loaded.compositor_config;
+        let what = format!("its compositor has {found:?}, but the recipe's {compositor:?}");
+        return Err(unsupported(what));
     }
     let _guard = tch::no_grad_guard();
     let known = loaded.store.variables();
     for (name, mut variable) in store.variables() {
-        if let Some(values) = known.get(&format!("{NET}.{name}")) {
+        if let Some(values) = known.get(&name) {
             variable.f_copy_(values)?;
         }
     }
@@ -266,7 +285,7 @@ pub(crate) fn start_from(
 fn check(
     card_path: &Path,
     card: &ModelCard,
-) -> Result<(AutoencoderConfig, TransformerConfig), ModelError> {
+) -> Result<(AutoencoderConfig, TransformerConfig, CompositorConfig), ModelError> {
     let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
     let a = &card.architecture;
     let side = TOKEN_PX as u32;
@@ -303,8 +322,9 @@ fn check(
         depth: *depth,
         context_frames: sizes.context_frames,
     };
-    match coder.fault().or(net.fault()) {
+    let compositor = sizes.compositor.clone();
+    match coder.fault().or(net.fault()).or(compositor.fault()) {
         Some((field, reason)) => Err(unsupported(format!("architecture: {field} is {reason}"))),
-        None => Ok((coder, net)),
+        None => Ok((coder, net, compositor)),
     }
 }

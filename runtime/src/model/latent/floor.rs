@@ -9,6 +9,7 @@ use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::{AutoencoderConfig, TOKEN_PX};
+use super::compositor::{CompositorConfig, INPUTS, LAYERS, Layers, agreement};
 use super::files::load;
 use super::told::NUMBERS;
 use super::transformer::{TransformerConfig, Wanted};
@@ -44,6 +45,8 @@ pub struct Peak {
     pub operations_per_s: f64,
     /// Bytes a second, of a copy: read and written.
     pub bytes_per_s: f64,
+    /// Bytes a second from the host's memory to the device.
+    pub brought_per_s: f64,
 }
 
 fn median_s(mut work: impl FnMut() -> Result<(), ModelError>) -> Result<f64, ModelError> {
@@ -83,8 +86,18 @@ pub fn peak(device: Device, kind: Kind) -> Result<Peak, ModelError> {
         wait(device);
         Ok(())
     })?;
+    let host = Tensor::f_ones([64 << 20], (Kind::Uint8, Device::Cpu))?;
+    let brought_s = median_s(|| {
+        to.f_copy_(&host)?;
+        wait(device);
+        Ok(())
+    })?;
     let (side, bytes) = (SIDE as f64, (64 << 20) as f64);
-    Ok(Peak { operations_per_s: 2.0 * side.powi(3) / product_s, bytes_per_s: 2.0 * bytes / copy_s })
+    Ok(Peak {
+        operations_per_s: 2.0 * side.powi(3) / product_s,
+        bytes_per_s: 2.0 * bytes / copy_s,
+        brought_per_s: bytes / brought_s,
+    })
 }
 
 /// Operations of encoding and of decoding a picture of `tokens` tokens.
@@ -110,6 +123,17 @@ fn step_operations(config: &TransformerConfig, latent: f64, tokens: f64) -> f64 
     let block = 2.0 * tokens * per_token + 2.0 * 9.0 * d * d;
     let maps = tokens * CHANNELS as f64 * (TOKEN_PX * TOKEN_PX) as f64 * d;
     2.0 * (config.depth as f64 * block + maps + tokens * 5.0 * latent * d)
+}
+
+/// Operations of composing a picture of `tokens` tokens.
+fn compositor_operations(config: &CompositorConfig, tokens: f64) -> f64 {
+    let ([c0, c1], [b0, b1]) = (config.channels.map(|c| c as f64), config.blocks.map(|b| b as f64));
+    let (head, inputs, outputs) = (config.head_channels as f64, INPUTS as f64, (LAYERS + 3) as f64);
+    let block = |c: f64| 2.0 * 9.0 * c * c;
+    let quarter = 9.0 * c0 * c1 + b1 * block(c1);
+    let half = 4.0 * inputs * c0 + 2.0 * b0 * block(c0) + (0.25 * c1 + c0) * c0 + 4.0 * c0 * head;
+    let full = inputs * head + 9.0 * head * (head + outputs);
+    2.0 * tokens * (4.0 * quarter + 16.0 * half + 64.0 * full)
 }
 
 /// Times the stages of the model of a card, in this machine's fastest kind, on as many threads as libtorch has.
@@ -142,6 +166,17 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         wait(device);
         Ok(())
     };
+    let values = vec![0.5f32; maps.numel()];
+    let bring_s = median_s(|| {
+        let _ = Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_to_device(device)?;
+        wait(device);
+        Ok(())
+    })?;
+    let picture = Tensor::f_zeros([rgb.numel() as i64], options)?;
+    let back_s = median_s(|| {
+        let _ = Vec::<f32>::try_from(picture.f_to_device(Device::Cpu)?)?;
+        Ok(())
+    })?;
     let encode_s = median_s(|| {
         let _ = loaded.coder.encode(&rgb)?;
         wait(device);
@@ -149,6 +184,19 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     })?;
     let decode_s = median_s(|| {
         loaded.coder.decode(&grid, kind)?;
+        wait(device);
+        Ok(())
+    })?;
+    let decoded = loaded.coder.decode(&grid, kind)?;
+    let layers = Layers {
+        decoded: &decoded,
+        agrees: &agreement(&grid, &grid)?,
+        guess: &rgb,
+        known: &Tensor::f_ones([1, 1, rows * TOKEN_PX, columns * TOKEN_PX], (kind, device))?,
+        maps: Some(&maps),
+    };
+    let compose_s = median_s(|| {
+        let _ = loaded.compositor.forward(&layers, kind)?;
         wait(device);
         Ok(())
     })?;
@@ -164,6 +212,8 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         (count * kind.elt_size_in_bytes()) as f64
     };
     let (coder_bytes, net_bytes) = (weights("coder"), weights("net"));
+    let compositor_bytes = weights("compositor");
+    let compose = compositor_operations(&loaded.compositor_config, tokens as f64);
     let maps_in = (tokens * TOKEN_PX * TOKEN_PX * CHANNELS as i64 * net.channels) as f64;
     let blind = steps - 2.0 * maps_in;
     let keys = ring.bytes() as f64;
@@ -174,13 +224,23 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         bytes,
         floor_ms: 1e3 * (operations / peak.operations_per_s).max(bytes / peak.bytes_per_s),
     };
+    let brought = |stage, seconds: f64, bytes: usize| StageFloor {
+        stage,
+        p50_ms: 1e3 * seconds,
+        operations: 0.0,
+        bytes: bytes as f64,
+        floor_ms: 1e3 * bytes as f64 / peak.brought_per_s,
+    };
     Ok((
         peak,
         vec![
+            brought("maps brought there", bring_s, maps.numel() * kind.elt_size_in_bytes()),
             floor("encode", encode_s, encode, 0.5 * coder_bytes),
             floor("step, dream", dream_s, blind, net_bytes + keys),
             floor("step, anchored", anchored_s, steps, net_bytes + keys),
             floor("decode", decode_s, decode, 0.5 * coder_bytes),
+            floor("compose", compose_s, compose, compositor_bytes),
+            brought("picture brought back", back_s, 4 * picture.numel()),
         ],
     ))
 }

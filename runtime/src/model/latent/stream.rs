@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::{TOKEN_PX, depth_m};
 use super::carried::{Carried, Origins, Shown};
+use super::compositor::{Layers, agreement};
 use super::files::LoadedLatent;
 use super::latents::{from_tokens, token_mean, tokens};
 use super::ring::Ring;
@@ -12,6 +13,7 @@ use super::told::{NUMBERS, Treatment, best_guess, dream_globals, numbers};
 use super::transformer::Wanted;
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::model::ModelError;
+use crate::model::reverie::{Workers, on};
 use crate::profile_scope;
 use crate::request::Action;
 use crate::sampler::seeded_noise;
@@ -19,9 +21,6 @@ use crate::style::StyleWeights;
 
 /// Noise level that past pictures are told to have: own ones are never perfect.
 const PAST_LEVEL: f32 = 0.05;
-/// Mean squared change of a token's latents at which the network still agrees with the guess by 1 / e. Of 0.001 to 0.3, tried with m-tiny,
-/// the best for dreams; anchored pictures are alike from 0.003 to 0.1.
-const AGREES: f64 = 2e-2;
 /// Largest difference of values of 0 to 1 at which a picture counts as the one that was drafted.
 const SAME: f32 = 1e-6;
 
@@ -100,6 +99,7 @@ pub struct LatentStream {
     device: Device,
     kind: Kind,
     guess: Carried,
+    workers: Option<Workers>,
 }
 
 impl LatentStream {
@@ -107,10 +107,15 @@ impl LatentStream {
     ///
     /// # Errors
     /// No memory.
-    pub fn new(loaded: LoadedLatent, device: Device, kind: Kind) -> Result<Self, ModelError> {
+    pub(crate) fn new(
+        loaded: LoadedLatent,
+        device: Device,
+        kind: Kind,
+        workers: Option<Workers>,
+    ) -> Result<Self, ModelError> {
         let ring = loaded.net.ring(kind, device)?;
         let (guess, origins) = (Carried::default(), Origins::default());
-        Ok(Self { loaded, ring, before: None, made: None, origins, device, kind, guess })
+        Ok(Self { loaded, ring, before: None, made: None, origins, device, kind, guess, workers })
     }
 
     /// Forgets the past.
@@ -164,14 +169,21 @@ impl LatentStream {
         let [rows, columns] = self.loaded.grid;
         let (globals, maps) = match seen {
             Seen::Shadow { maps, globals } => {
-                best_guess(maps, &mut self.guess.rgb, &mut self.guess.known);
-                (*globals, Some(self.tensor(maps, CHANNELS as i64)?.f_to_kind(self.kind)?))
+                let guess = &mut self.guess;
+                let width = columns * TOKEN_PX;
+                on(&self.workers, || {
+                    best_guess(maps, width as usize, &mut guess.rgb, &mut guess.known);
+                });
+                (*globals, Some(self.maps(maps)?))
             }
             Seen::Nothing => (self.guess_from_past(command), None),
         };
         let anchored = maps.is_some();
-        let guess = tokens(&self.encode(&self.guess.rgb)?)?.f_unsqueeze(0)?;
-        let known = tokens(&token_mean(&self.tensor(&self.guess.known, 1)?)?)?.f_unsqueeze(0)?;
+        let guess_rgb = self.tensor(&self.guess.rgb, 3)?;
+        let known_px = self.tensor(&self.guess.known, 1)?;
+        let guess = self.loaded.coder.encode(&guess_rgb.f_to_kind(self.kind)?)?;
+        let guess = tokens(&guess)?.f_unsqueeze(0)?;
+        let known = tokens(&token_mean(&known_px)?)?.f_unsqueeze(0)?;
         // Drawn on the CPU, so that a seed means the same on every device.
         let shape = [1, 1, rows * columns, self.loaded.latent];
         let noise = seeded_noise(&shape, noise_seed)?.f_to_device(self.device)?;
@@ -206,36 +218,21 @@ impl LatentStream {
             x = x.f_mul_scalar(keep)?.f_add(&clean.f_mul_scalar(1.0 - keep)?)?;
         }
         let latent = x;
-        let (rgb, nearness) = self.decode_with_detail(&latent, &guess)?;
+        let grid = |tokens: &Tensor| from_tokens(&tokens.f_squeeze_dim(0)?, rows, columns);
+        let (shown, guess) = (grid(&latent)?, grid(&guess)?);
+        let decoded = self.loaded.coder.decode(&shown, self.kind)?;
+        let layers = Layers {
+            decoded: &decoded,
+            agrees: &agreement(&shown, &guess)?,
+            guess: &guess_rgb,
+            known: &known_px,
+            maps: maps.as_ref(),
+        };
+        let composed = self.loaded.compositor.forward(&layers, self.kind)?;
+        let rgb = unsigned(&values(&composed)?);
+        let nearness = values(&decoded.nearness)?;
         self.made = Some(Made { latent, rgb: rgb.clone(), nearness });
         Ok(rgb)
-    }
-
-    /// Decodes, and keeps the guess where the network agrees with it. Latents are as in [`Wanted`].
-    ///
-    /// A codec's picture of a guess differs from the guess by what the codec cannot tell. Where the network left the guess as it was, the guess itself is
-    /// its picture: so nothing is lost from frame to frame but by resampling. Returns colours, 0 to 1, and nearness.
-    fn decode_with_detail(
-        &self,
-        latent: &Tensor,
-        guess: &Tensor,
-    ) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        let [rows, columns] = self.loaded.grid;
-        let grid = from_tokens(&latent.f_squeeze_dim(0)?, rows, columns)?;
-        let decoded = self.loaded.coder.decode(&grid, self.kind)?;
-        let mut rgb = values(&decoded.rgb)?;
-        let changed =
-            latent.f_sub(guess)?.f_square()?.f_mean_dim([3i64].as_slice(), false, Kind::Float)?;
-        let agrees = changed.f_mul_scalar(-1.0 / AGREES)?.f_exp()?.f_view([1, 1, rows, columns])?;
-        let (width, height) = self.size();
-        let size = [height as i64, width as i64];
-        let agrees = values(&agrees.f_upsample_bilinear2d(size, false, None, None)?)?;
-        for (pixel, (agrees, known)) in agrees.iter().zip(&self.guess.known).enumerate() {
-            for i in 3 * pixel..3 * pixel + 3 {
-                rgb[i] += agrees * known * (self.guess.rgb[i] - rgb[i]);
-            }
-        }
-        Ok((unsigned(&rgb), values(&decoded.nearness)?))
     }
 
     /// Makes `rgb`, interleaved, 0 to 1, seen from `camera`, the last picture. Dreams go on from those that show the shadow.
@@ -332,6 +329,14 @@ impl LatentStream {
         let shape = [1, height as i64, width as i64, channels];
         let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
         Ok(tensor.f_permute([0, 3, 1, 2])?)
+    }
+
+    /// Condition maps in the network's kind. They are made small before they travel.
+    fn maps(&self, maps: &[f32]) -> Result<Tensor, ModelError> {
+        let (width, height) = self.size();
+        let shape = [1, height as i64, width as i64, CHANNELS as i64];
+        let maps = Tensor::f_from_slice(maps)?.f_to_kind(self.kind)?.f_to_device(self.device)?;
+        Ok(maps.f_view(shape)?.f_permute([0, 3, 1, 2])?)
     }
 
     /// `rgb` −1 to 1, interleaved, to [1, latent, rows, columns].

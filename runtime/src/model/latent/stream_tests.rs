@@ -12,7 +12,8 @@ use crate::card::{ModelCard, Provenance};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::frame::NeuralFrame;
 use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
-use crate::model::latent::files::AutoencoderCard;
+use crate::model::latent::compositor::{Compositor, CompositorConfig};
+use crate::model::latent::files::{AutoencoderCard, COMPOSITOR, NET};
 use crate::model::latent::transformer::{Inputs, Transformer, TransformerConfig};
 use crate::model::reverie::ReverieModel;
 use crate::model::{Draft, Drafts, Keep, LoadOptions, ModelError, Redraft, WorldModel};
@@ -54,12 +55,15 @@ static MODEL: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
         globals: GLOBALS as i64,
     };
     let store = VarStore::new(Device::Cpu);
-    let _net = Transformer::new(&store.root(), &network, inputs).unwrap();
+    let _net = Transformer::new(&(store.root() / NET), &network, inputs).unwrap();
+    let compositor = CompositorConfig { channels: [8, 8], blocks: [1, 1], head_channels: 8 };
+    let _last = Compositor::new(&(store.root() / COMPOSITOR), &compositor);
     let optimizer = Optimizer::new(&store).unwrap();
     let recipe = DreamerRecipe {
         name: "test".to_owned(),
         autoencoder,
         network,
+        compositor,
         out: dir.path().to_owned(),
         ..DreamerRecipe::default()
     };

@@ -2,6 +2,7 @@
 
 use glam::Vec3;
 use reverie_guard::CameraPose;
+use reverie_kernels::rows::each_row;
 
 use super::transformer::OWN_GLOBALS;
 use crate::commanded::commanded;
@@ -22,24 +23,28 @@ const DRESSED: f32 = 0.5;
 
 /// The best candidate of each pixel of condition maps (`height * width * CHANNELS`): rgb −1 to 1, 3 values a pixel, and how
 /// well known, 0 to 1.
-pub fn best_guess(maps: &[f32], rgb: &mut Vec<f32>, known: &mut Vec<f32>) {
-    rgb.clear();
-    known.clear();
-    for pixel in maps.chunks_exact(CHANNELS) {
-        let (from, how_well) = if pixel[LAST + 3] > SEEN {
-            (LAST, 1.0)
-        } else if pixel[KEY + 3] > SEEN {
-            (KEY, 1.0)
-        } else if pixel[MEMORY + 3] > REMEMBERED {
-            (MEMORY, 1.0)
-        } else if pixel[EXEMPLAR + 3] > LIKELY {
-            (EXEMPLAR, DRESSED * pixel[EXEMPLAR + 3].min(1.0))
-        } else {
-            (PAINT, 0.0)
-        };
-        rgb.extend_from_slice(&pixel[from..from + 3]);
-        known.push(how_well);
-    }
+pub fn best_guess(maps: &[f32], width: usize, rgb: &mut Vec<f32>, known: &mut Vec<f32>) {
+    let (pixels, width) = (maps.len() / CHANNELS, width.max(1));
+    rgb.resize(3 * pixels, 0.0);
+    known.resize(pixels, 0.0);
+    each_row((rgb, 3 * width), (known, width), |row, rgb, known| {
+        let maps = maps[CHANNELS * width * row..].chunks_exact(CHANNELS);
+        for ((pixel, rgb), known) in maps.zip(rgb.chunks_exact_mut(3)).zip(known) {
+            let (from, how_well) = if pixel[LAST + 3] > SEEN {
+                (LAST, 1.0)
+            } else if pixel[KEY + 3] > SEEN {
+                (KEY, 1.0)
+            } else if pixel[MEMORY + 3] > REMEMBERED {
+                (MEMORY, 1.0)
+            } else if pixel[EXEMPLAR + 3] > LIKELY {
+                (EXEMPLAR, DRESSED * pixel[EXEMPLAR + 3].min(1.0))
+            } else {
+                (PAINT, 0.0)
+            };
+            rgb.copy_from_slice(&pixel[from..from + 3]);
+            *known = how_well;
+        }
+    });
 }
 
 /// Where the player's command takes the camera, and the numbers of a frame whose model sees no shadow: style, commanded motion, `dt`, action.
@@ -104,7 +109,7 @@ mod tests {
         }
         let guess = |pixel: &[f32]| {
             let (mut rgb, mut known) = (Vec::new(), Vec::new());
-            best_guess(pixel, &mut rgb, &mut known);
+            best_guess(pixel, 1, &mut rgb, &mut known);
             (rgb[0], known[0])
         };
         assert_eq!(guess(&pixel), (0.1, 0.0));

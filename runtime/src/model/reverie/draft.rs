@@ -6,7 +6,7 @@ use std::time::Instant;
 use reverie_guard::{Level, Levels};
 
 use super::{
-    KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED,
+    KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED, on,
 };
 use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
@@ -91,7 +91,7 @@ impl ReverieModel {
             Arc::new(to_rgba8(&rgb))
         };
         let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
-        let shadow = self.view.as_ref().map(shadow);
+        let shadow = self.view.as_ref().map(|view| on(&self.workers, || shadow(view)));
         let decoded = Instant::now();
         let dreamed = self.dreamed.take();
         let refused = matches!(past, Past::Own(Keep::Nothing));
@@ -103,15 +103,17 @@ impl ReverieModel {
             (Past::Own(_), Some(dreamed)) => self.remember(request, &rgb, Some(dreamed))?,
             (Past::Instead(truth, trust), _) => {
                 self.remember(request, &truth, None)?;
-                self.commit(request, truth, |_| trust, |_| trust);
+                self.commit(request, truth, shadow.as_deref(), |_| trust, |_| trust);
             }
             (Past::Own(Keep::All), None) => {
                 self.remember(request, &rgb, None)?;
-                self.keep(request, rgb, |_| 1.0);
+                self.keep(request, rgb, shadow.as_deref(), |_| 1.0);
             }
             (Past::Own(Keep::Trusting(trust)), None) => {
                 self.remember(request, &rgb, None)?;
-                self.keep(request, rgb, |pixel| trust.get(pixel).copied().unwrap_or(0.0));
+                self.keep(request, rgb, shadow.as_deref(), |pixel| {
+                    trust.get(pixel).copied().unwrap_or(0.0)
+                });
             }
         }
         let mode = if dreamed.is_some() { DreamMode::Dream } else { DreamMode::Anchored };
@@ -139,7 +141,13 @@ impl ReverieModel {
     }
 
     /// Takes an own picture into the past. What is known of a material stays: own pictures only fill in what was not.
-    fn keep(&mut self, request: &DreamRequest, rgb: Vec<f32>, trust: impl Fn(usize) -> f32) {
+    fn keep(
+        &mut self,
+        request: &DreamRequest,
+        rgb: Vec<f32>,
+        shadow: Option<&FrameShadow>,
+        trust: impl Fn(usize) -> f32 + Send + Sync,
+    ) {
         let known = std::mem::take(&mut self.candidates.exemplar_confidence);
         let fill_in = |pixel: usize| match known[pixel] {
             known if known > KNOWN => 0.0,
@@ -153,7 +161,7 @@ impl ReverieModel {
             let waits = known && !(pixel / width + turn).is_multiple_of(REWRITE_FRAMES);
             if waits { 0.0 } else { OWN_MEMORY_TRUST * trust(pixel) }
         };
-        self.commit(request, rgb, fill_in, remember);
+        self.commit(request, rgb, shadow, fill_in, remember);
         self.candidates.exemplar_confidence = known;
     }
 

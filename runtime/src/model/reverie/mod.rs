@@ -11,6 +11,7 @@ use std::time::Instant;
 use reverie_guard::check_request;
 use reverie_kernels::exemplar::Exemplars;
 use reverie_kernels::present::{Detail, FrameGuide, clean_sky};
+use reverie_kernels::rows::both;
 use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
@@ -19,7 +20,7 @@ use super::{Drafts, Eye, Keep, LoadOptions, ModelError, WorldModel, latent};
 use crate::card::ModelCard;
 use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
-use crate::frame::NeuralFrame;
+use crate::frame::{FrameShadow, NeuralFrame};
 use crate::memory::SharedMemory;
 use crate::observer::Observer;
 use crate::profile_scope;
@@ -63,6 +64,9 @@ const MOST_WORKERS: usize = 8;
 /// Distance of style weights (0 to 2) beyond which materials look different.
 const OTHER_WEATHER: f32 = 1.0;
 
+/// Threads that draw what is known of a picture.
+pub(crate) type Workers = Arc<rayon::ThreadPool>;
+
 /// What turns a condition into a picture.
 #[derive(Debug)]
 enum Net {
@@ -84,7 +88,7 @@ pub struct ReverieModel {
     frames: u64,
     keep_tints: bool,
     /// Draw the shadow and what is known of it; `None` leaves that to the thread that calls.
-    workers: Option<rayon::ThreadPool>,
+    workers: Option<Workers>,
     view: Option<ShadowView>,
     candidates: Candidates,
     maps: Vec<f32>,
@@ -131,9 +135,13 @@ impl ReverieModel {
             tch::set_num_threads(options.threads.unwrap_or(1).max(1) as i32);
         }
         let kind = fastest_kind(device);
+        let workers = workers(device, options)?;
         let (net, looks) = if card.architecture.kind == latent::files::KIND {
             let (loaded, looks) = latent::files::load(card_path, &card, device, kind)?;
-            (Net::Latent(Box::new(LatentStream::new(loaded, device, kind)?)), looks)
+            (
+                Net::Latent(Box::new(LatentStream::new(loaded, device, kind, workers.clone())?)),
+                looks,
+            )
         } else {
             let (loaded, looks) = files::load(card_path, &card, device, kind)?;
             (Net::Unet(loaded), looks)
@@ -157,7 +165,7 @@ impl ReverieModel {
             seed: options.seed,
             frames: 0,
             keep_tints: true,
-            workers: workers(device, options)?,
+            workers,
             view: None,
             candidates: Candidates::default(),
             maps: Vec::new(),
@@ -234,7 +242,7 @@ impl ReverieModel {
         }
         self.draw(request)?;
         self.remember(request, &rgb, None)?;
-        self.commit(request, rgb, |_| trust, |_| trust);
+        self.commit(request, rgb, None, |_| trust, |_| trust);
         Ok(())
     }
 
@@ -323,28 +331,40 @@ impl ReverieModel {
         self.memory.as_ref().filter(|_| self.use_past)
     }
 
-    /// Takes a picture into the past, with a trust by pixel.
+    /// Takes a picture into the past, with a trust by pixel; `shadow` is the picture's, if it was drawn already.
     fn commit(
         &mut self,
         request: &DreamRequest,
         rgb: Vec<f32>,
-        exemplar_trust: impl Fn(usize) -> f32,
-        memory_trust: impl Fn(usize) -> f32,
+        shadow: Option<&FrameShadow>,
+        exemplar_trust: impl Fn(usize) -> f32 + Send + Sync,
+        memory_trust: impl Fn(usize) -> f32 + Send + Sync,
     ) {
         profile_scope!("commit");
+        let memory = self.memory_in_use().cloned();
         let Some(view) = &self.view else { return };
-        self.exemplars.write(&view.maps, &rgb, &view.paint, exemplar_trust);
-        if let Some(memory) = self.memory_in_use() {
+        let (exemplars, confidence) = (&mut self.exemplars, &self.candidates.memory_confidence);
+        let surfaces = || {
+            let Some(memory) = memory else { return };
             let stats = {
                 let mut memory = memory.lock();
                 memory.write(view, &rgb, &memory_trust);
                 memory.stats()
             };
-            memory.publish(stats, view.maps.width, &self.candidates.memory_confidence);
-        }
-        let mut rgb = rgb;
-        clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb);
-        let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
+            memory.publish(stats, view.maps.width, confidence);
+        };
+        let materials = || exemplars.write(&view.maps, &rgb, &view.paint, exemplar_trust);
+        let past = || {
+            let mut rgb = rgb.clone();
+            match shadow {
+                Some(shadow) => clean_sky(&shadow.guide, &mut rgb),
+                None => {
+                    clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb)
+                }
+            }
+            PastFrame::new(view.scene(), &view.camera, &view.maps, rgb)
+        };
+        let (_, (_, past)) = on(&self.workers, || both(surfaces, || both(materials, past)));
         self.references.commit(past, request.style);
     }
 
@@ -463,7 +483,7 @@ impl ReverieModel {
 }
 
 /// Threads for what is drawn on the CPU: on a CPU as many as the network has, beside a GPU half of the cores.
-fn workers(device: Device, options: &LoadOptions) -> Result<Option<rayon::ThreadPool>, ModelError> {
+fn workers(device: Device, options: &LoadOptions) -> Result<Option<Workers>, ModelError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match device {
         Device::Cpu => options.threads.unwrap_or(1),
@@ -474,11 +494,11 @@ fn workers(device: Device, options: &LoadOptions) -> Result<Option<rayon::Thread
     }
     let named = |number: usize| format!("shadow {number}");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(named).build();
-    Ok(Some(pool?))
+    Ok(Some(Arc::new(pool?)))
 }
 
 /// Does `work` on the workers, if there are any.
-fn on<R: Send>(workers: &Option<rayon::ThreadPool>, work: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn on<R: Send>(workers: &Option<Workers>, work: impl FnOnce() -> R + Send) -> R {
     match workers {
         Some(pool) => pool.install(work),
         None => work(),

@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 use super::row::{Coder, Row, Shadow};
 use crate::condition::LAST;
 use crate::model::latent::autoencoder::{SKY_NEARNESS, depth_m};
+use crate::model::latent::compositor::{Compositor, Layers, agreement};
 use crate::model::latent::latents::{from_tokens, token_mean, tokens};
 use crate::model::latent::splatted::splat_all;
 use crate::model::latent::told::{NUMBERS, SEEN, Treatment, numbers};
@@ -34,8 +35,19 @@ pub enum Mode {
 pub enum Past {
     /// True frames.
     True,
-    /// Its own latents, [b, t, tokens, latent].
-    Own(Tensor),
+    /// Its own.
+    Own(Own),
+}
+
+/// Pictures that a network made of a batch.
+#[derive(Debug)]
+pub struct Own {
+    /// [b, t, tokens, latent].
+    pub latent: Tensor,
+    /// [b·t, 3, h, w], −1 to 1.
+    pub rgb: Tensor,
+    /// As that of [`Decoded`](crate::model::latent::autoencoder::Decoded), [b·t, 1, h, w].
+    pub nearness: Tensor,
 }
 
 /// Some sequences of the same length, all seen in the same way.
@@ -53,9 +65,28 @@ pub struct Inputs {
     pub past_numbers: Tensor,
     guess: Tensor,
     known: Tensor,
-    maps: Option<Tensor>,
+    pixels: Pixels,
     numbers: Vec<f32>,
     shape: [i64; 2],
+}
+
+/// What pictures are composed of beside latents; the first axis is b·t.
+struct Pixels {
+    /// [b·t, 3, h, w].
+    guess: Tensor,
+    /// [b·t, 1, h, w].
+    known: Tensor,
+    /// [b·t, CHANNELS, h, w].
+    maps: Option<Tensor>,
+}
+
+/// What is known of a batch's frames.
+struct Guess {
+    /// [b, t, tokens, latent].
+    latent: Tensor,
+    /// [b, t, tokens, 1].
+    known: Tensor,
+    pixels: Pixels,
 }
 
 /// Wanted frames without their noisy latents.
@@ -93,15 +124,59 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// Shapes differ.
-    pub fn past(&self, predicted: &Tensor) -> Result<Past, TrainError> {
-        Ok(Past::Own(match self.mode {
+    pub fn past(
+        &self,
+        net: &Compositor,
+        inputs: &Inputs,
+        predicted: &Tensor,
+    ) -> Result<Past, TrainError> {
+        let _guard = tch::no_grad_guard();
+        let frames = predicted.size()[1];
+        let latent = match self.mode {
             Mode::Anchored => predicted.shallow_clone(),
             Mode::Dream => {
-                let frames = predicted.size()[1];
                 let first = self.truth()?.f_narrow(1, 0, 1)?;
                 Tensor::f_cat(&[first, predicted.f_narrow(1, 1, frames - 1)?], 1)?
             }
-        }))
+        };
+        let all: Vec<i64> = (0..frames).collect();
+        let (rgb, nearness) = self.composed(net, inputs, &latent, &all)?;
+        Ok(Past::Own(Own { latent, rgb: rgb.f_clamp(-1.0, 1.0)?, nearness }))
+    }
+
+    /// The frames `frames` of predicted latents [b, t, tokens, latent] as pictures: colours [b · frames, 3, h, w] and nearness [b · frames, 1, h, w].
+    fn composed(
+        &self,
+        net: &Compositor,
+        inputs: &Inputs,
+        predicted: &Tensor,
+        frames: &[i64],
+    ) -> Result<(Tensor, Tensor), TrainError> {
+        let [b, t] = inputs.shape;
+        let chosen = Tensor::f_from_slice(frames)?.f_to_device(self.coder.device)?;
+        let every = frames.len() as i64 == t;
+        // [b·t, …] of these frames.
+        let of = |x: &Tensor| -> Result<Tensor, tch::TchError> {
+            if every {
+                return Ok(x.shallow_clone());
+            }
+            let mut shape = x.size();
+            shape.splice(0..1, [b, t]);
+            x.f_reshape(&shape)?.f_index_select(1, &chosen)?.f_flatten(0, 1)
+        };
+        let [rows, columns] = self.coder.grid();
+        let grid = |x: &Tensor| from_tokens(&of(&x.f_flatten(0, 1)?)?, rows, columns);
+        let (shown, guess) = (grid(predicted)?, grid(&inputs.guess)?);
+        let decoded = self.coder.net.decode(&shown, self.coder.kind)?;
+        let maps = inputs.pixels.maps.as_ref().map(of).transpose()?;
+        let layers = Layers {
+            decoded: &decoded,
+            agrees: &agreement(&shown, &guess)?,
+            guess: &of(&inputs.pixels.guess)?,
+            known: &of(&inputs.pixels.known)?,
+            maps: maps.as_ref(),
+        };
+        Ok((net.forward(&layers, self.coder.kind)?, decoded.nearness))
     }
 
     /// What the network is given with this past.
@@ -113,31 +188,11 @@ impl<'a> Batch<'a> {
         let level = if rng.random_bool(0.3) { 0.0 } else { rng.random_range(0.0..MOST_PAST_NOISE) };
         let clean = match past {
             Past::True => self.truth()?,
-            Past::Own(own) => own.shallow_clone(),
+            Past::Own(own) => own.latent.shallow_clone(),
         };
-        let (guess, known, maps) = match self.mode {
-            Mode::Anchored => {
-                let shadow = |row: &Row, part: fn(&Shadow) -> &Tensor| {
-                    row.shadow.as_ref().map(|s| part(s).shallow_clone())
-                };
-                let all = |part: fn(&Shadow) -> &Tensor| -> Vec<Tensor> {
-                    self.rows.iter().filter_map(|row| shadow(row, part)).collect()
-                };
-                let known = Tensor::f_stack(&all(|s| &s.known), 0)?;
-                let maps = Tensor::f_cat(&all(|s| &s.maps), 0)?;
-                match past {
-                    Past::True => (Tensor::f_stack(&all(|s| &s.guess), 0)?, known, Some(maps)),
-                    Past::Own(own) => {
-                        let guess_rgb = Tensor::f_cat(&all(|s| &s.guess_rgb), 0)?;
-                        let (guess, maps) = self.own_guess(own, guess_rgb, maps, rng)?;
-                        (guess, known, Some(maps))
-                    }
-                }
-            }
-            Mode::Dream => {
-                let (guess, known) = self.dream_guess(past, &clean, rng)?;
-                (guess, known, None)
-            }
+        let guess = match self.mode {
+            Mode::Anchored => self.anchored_guess(past, rng)?,
+            Mode::Dream => self.dream_guess(past, &clean, rng)?,
         };
         let anchored = self.mode == Mode::Anchored;
         let behind = Treatment { noise_level: level, step: 0.0, wanted: false, anchored: false };
@@ -156,9 +211,9 @@ impl<'a> Batch<'a> {
         Ok(Inputs {
             past: noisy,
             past_numbers: self.numbers(&past_numbers, shape)?,
-            guess,
-            known,
-            maps,
+            guess: guess.latent,
+            known: guess.known,
+            pixels: guess.pixels,
             numbers: wanted_numbers,
             shape,
         })
@@ -169,24 +224,39 @@ impl<'a> Batch<'a> {
         Ok(tensor.f_to_device(self.coder.device)?)
     }
 
-    /// Guess [b, t, tokens, latent] and maps with the network's own frame before, where they had the true one: the shadow's depth carries it.
+    /// What the shadow's candidates know.
+    fn anchored_guess(&self, past: &Past, rng: &mut ChaCha8Rng) -> Result<Guess, TrainError> {
+        let all = |part: fn(&Shadow) -> &Tensor| -> Vec<&Tensor> {
+            self.rows.iter().filter_map(|row| row.shadow.as_ref().map(part)).collect()
+        };
+        let stacked = |part| Tensor::f_stack(&all(part), 0);
+        let joined = |part| Tensor::f_cat(&all(part), 0);
+        let (guess_rgb, maps) = (joined(|s| &s.guess_rgb)?, joined(|s| &s.maps)?);
+        let (latent, guess, maps) = match past {
+            Past::True => (stacked(|s| &s.guess)?, guess_rgb, maps),
+            Past::Own(own) => self.own_guess(own, guess_rgb, maps, rng)?,
+        };
+        let known = joined(|s| &s.known_px)?;
+        let pixels = Pixels { guess, known, maps: Some(maps) };
+        Ok(Guess { latent, known: stacked(|s| &s.known)?, pixels })
+    }
+
+    /// Guess, [b, t, tokens, latent] and as pictures, and maps with the network's own frame before, where they had the true one: the shadow's depth carries it.
     fn own_guess(
         &self,
-        own: &Tensor,
+        own: &Own,
         guess_rgb: Tensor,
         maps: Tensor,
         rng: &mut ChaCha8Rng,
-    ) -> Result<(Tensor, Tensor), TrainError> {
-        let (b, t, n, channels) = own.size4()?;
-        let [rows, columns] = self.coder.grid();
+    ) -> Result<(Tensor, Tensor, Tensor), TrainError> {
+        let (b, t, n, channels) = own.latent.size4()?;
         let (h, w) = (maps.size()[2], maps.size()[3]);
         // [b, t, …] of which only the frames before or after are of interest.
         let by_frame = |x: &Tensor, from: i64, c: i64| -> Result<Tensor, tch::TchError> {
-            let x = x.f_view([b, t, c, h, w])?.f_narrow(1, from, t - 1)?;
+            let x = x.f_reshape([b, t, c, h, w])?.f_narrow(1, from, t - 1)?;
             x.f_reshape([b * (t - 1), c, h, w])
         };
-        let before = own.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), n, channels])?;
-        let (rgb, _) = self.coder.decode(&from_tokens(&before, rows, columns)?)?;
+        let rgb = by_frame(&own.rgb, 0, 3)?;
         let near = by_frame(&maps.f_narrow(1, 0, 1)?.f_contiguous()?, 0, 1)?;
         let cameras: Vec<_> = self
             .rows
@@ -194,14 +264,14 @@ impl<'a> Batch<'a> {
             .flat_map(|row| row.cameras.windows(2).map(|pair| (pair[0].0, pair[1].0)))
             .collect();
         let near = near.f_to_kind(Kind::Float)?;
-        let (carried, known) = self.carried(&rgb.f_clamp(-1.0, 1.0)?, &near, &cameras)?;
+        let (carried, known) = self.carried(&rgb, &near, &cameras)?;
         let last = LAST as i64;
         let seen = by_frame(&maps.f_narrow(1, last + 3, 1)?.f_contiguous()?, 1, 1)?;
         let replaced = seen.f_gt(f64::from(SEEN))?.f_logical_and(&known.f_gt(0.5)?)?;
         let carried = carried.f_to_kind(self.coder.kind)?;
         let put = |into: &Tensor| -> Result<Tensor, tch::TchError> {
             let later = carried.f_where_self(&replaced, &by_frame(into, 1, 3)?)?;
-            let first = into.f_view([b, t, 3, h, w])?.f_narrow(1, 0, 1)?;
+            let first = into.f_reshape([b, t, 3, h, w])?.f_narrow(1, 0, 1)?;
             Tensor::f_cat(&[first, later.f_view([b, t - 1, 3, h, w])?], 1)?.f_reshape([
                 b * t,
                 3,
@@ -209,7 +279,8 @@ impl<'a> Batch<'a> {
                 w,
             ])
         };
-        let guess = tokens(&self.coder.encode(&put(&guess_rgb)?)?)?.f_view([b, t, n, channels])?;
+        let guess_rgb = put(&guess_rgb)?;
+        let guess = tokens(&self.coder.encode(&guess_rgb)?)?.f_view([b, t, n, channels])?;
         let own_last = put(&maps.f_narrow(1, last, 3)?.f_contiguous()?)?;
         // Older frames and the memory are still true ones: often they are missing.
         let rest = maps.f_narrow(1, last + 3, maps.size()[1] - last - 3)?;
@@ -220,47 +291,59 @@ impl<'a> Batch<'a> {
             rest
         };
         let maps = Tensor::f_cat(&[maps.f_narrow(1, 0, last)?, own_last, rest], 1)?;
-        Ok((guess, maps))
+        Ok((guess, guess_rgb, maps))
     }
 
-    /// The frame before as the commanded camera sees it, by the depth that the decoder reads from its latents; [b, t, tokens, …]. Where
-    /// nothing is before, nothing is known.
+    /// The frame before as the commanded camera sees it, by the depth that the decoder reads from its latents. Where nothing is before, nothing is known.
     fn dream_guess(
         &self,
         past: &Past,
         latents: &Tensor,
         rng: &mut ChaCha8Rng,
-    ) -> Result<(Tensor, Tensor), TrainError> {
-        let size = latents.size();
-        let (b, t, n, channels) = (size[0], size[1], size[2], size[3]);
-        let before = latents.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), n, channels])?;
-        let [rows, columns] = self.coder.grid();
-        let (own_rgb, near) = self.coder.decode(&from_tokens(&before, rows, columns)?)?;
-        let own = matches!(past, Past::Own(_)) || rng.random_bool(0.3);
-        let rgb = if own {
-            own_rgb.f_clamp(-1.0, 1.0)?
-        } else {
-            let shown: Vec<Tensor> = self
-                .rows
-                .iter()
-                .map(|row| row.truth.f_narrow(0, 0, t - 1))
-                .collect::<Result<_, _>>()?;
-            Tensor::f_cat(&shown, 0)?
+    ) -> Result<Guess, TrainError> {
+        let (b, t, n, channels) = latents.size4()?;
+        let (h, w) = (i64::from(self.coder.size.1), i64::from(self.coder.size.0));
+        let earlier = |x: &Tensor, c: i64| -> Result<Tensor, tch::TchError> {
+            x.f_reshape([b, t, c, h, w])?.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), c, h, w])
+        };
+        let (rgb, near) = match past {
+            Past::Own(own) => (earlier(&own.rgb, 3)?, earlier(&own.nearness, 1)?),
+            Past::True => {
+                let before =
+                    latents.f_narrow(1, 0, t - 1)?.f_reshape([b * (t - 1), n, channels])?;
+                let [rows, columns] = self.coder.grid();
+                let decoded = self.coder.decode(&from_tokens(&before, rows, columns)?)?;
+                let rgb = if rng.random_bool(0.3) {
+                    decoded.rgb.f_clamp(-1.0, 1.0)?
+                } else {
+                    let shown = self.rows.iter().map(|row| row.truth.f_narrow(0, 0, t - 1));
+                    Tensor::f_cat(&shown.collect::<Result<Vec<_>, _>>()?, 0)?
+                };
+                (rgb, decoded.nearness)
+            }
         };
         let cameras: Vec<_> = self
             .rows
             .iter()
             .flat_map(|row| row.cameras.windows(2).map(|pair| (pair[0].0, pair[1].1)))
             .collect();
-        let (guess, known) = self.carried(&rgb, &near, &cameras)?;
-        let guess = tokens(&self.coder.encode(&guess)?)?.f_view([b, t - 1, n, channels])?;
-        let known = tokens(&token_mean(&known)?)?.f_view([b, t - 1, n, 1])?;
-        // Before the first frame there is nothing: latents of grey.
-        let grey = Tensor::f_zeros_like(&rgb.f_narrow(0, 0, 1)?)?;
-        let grey = tokens(&self.coder.encode(&grey)?)?.f_view([1, 1, n, channels])?;
-        let first = grey.f_expand([b, 1, n, channels], false)?;
-        let unknown = Tensor::f_zeros([b, 1, n, 1], (Kind::Float, self.coder.device))?;
-        Ok((Tensor::f_cat(&[first, guess], 1)?, Tensor::f_cat(&[unknown, known], 1)?))
+        let (carried, known) = self.carried(&rgb, &near, &cameras)?;
+        // Before the first frame there is nothing: grey that nobody knows.
+        let after_nothing = |x: &Tensor, c: i64| -> Result<Tensor, tch::TchError> {
+            let x = x.f_to_kind(self.coder.kind)?.f_reshape([b, t - 1, c, h, w])?;
+            let nothing = Tensor::f_zeros([b, 1, c, h, w], (x.kind(), x.device()))?;
+            Tensor::f_cat(&[nothing, x], 1)?.f_flatten(0, 1)
+        };
+        let pixels = Pixels {
+            guess: after_nothing(&carried, 3)?,
+            known: after_nothing(&known, 1)?,
+            maps: None,
+        };
+        Ok(Guess {
+            latent: tokens(&self.coder.encode(&pixels.guess)?)?.f_view([b, t, n, channels])?,
+            known: tokens(&token_mean(&pixels.known)?)?.f_view([b, t, n, 1])?,
+            pixels,
+        })
     }
 
     /// Pictures [n, 3, h, w] with their nearness, carried from camera to camera; and what is known of them, [n, 1, h, w].
@@ -323,22 +406,24 @@ impl<'a> Batch<'a> {
         Ok(error.f_mul(&weights)?.f_sum(Kind::Float)?.f_div_scalar(f64::from(total))?)
     }
 
-    /// Frame `frame` of each sequence decoded, and its truth, [b, 3, h, w]; never the first one of a dream.
+    /// Frames `frames` of each sequence, composed, and their truth, [b · frames, 3, h, w]; never the first one of a dream.
     ///
     /// # Errors
     /// libtorch refused.
-    pub fn decoded(
+    pub fn shown(
         &self,
+        net: &Compositor,
+        inputs: &Inputs,
         predicted: &Tensor,
-        frame: usize,
+        frames: &[usize],
     ) -> Result<(Tensor, Tensor), TrainError> {
-        let frame = if self.mode == Mode::Dream { frame.max(1) } else { frame } as i64;
-        let targets: Vec<Tensor> =
-            self.rows.iter().map(|row| row.truth.f_select(0, frame)).collect::<Result<_, _>>()?;
-        let [rows, columns] = self.coder.grid();
-        let shown = from_tokens(&predicted.f_select(1, frame)?, rows, columns)?;
-        let decoded = self.coder.net.decode(&shown, self.coder.kind)?;
-        Ok((decoded.rgb, Tensor::f_stack(&targets, 0)?.f_to_kind(Kind::Float)?))
+        let least = if self.mode == Mode::Dream { 1 } else { 0 };
+        let frames: Vec<i64> = frames.iter().map(|frame| *frame.max(&least) as i64).collect();
+        let chosen = Tensor::f_from_slice(&frames)?.f_to_device(self.coder.device)?;
+        let targets = self.rows.iter().map(|row| row.truth.f_index_select(0, &chosen));
+        let targets = Tensor::f_cat(&targets.collect::<Result<Vec<_>, _>>()?, 0)?;
+        let (rgb, _) = self.composed(net, inputs, predicted, &frames)?;
+        Ok((rgb, targets.f_to_kind(Kind::Float)?))
     }
 }
 
@@ -391,7 +476,7 @@ impl WantedInputs<'_> {
             noisy,
             guess: &self.inputs.guess,
             known: &self.inputs.known,
-            maps: self.inputs.maps.as_ref(),
+            maps: self.inputs.pixels.maps.as_ref(),
             globals: &self.numbers,
         }
     }

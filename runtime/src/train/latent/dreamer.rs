@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
@@ -22,7 +23,8 @@ use super::row::{Coder, Row};
 use super::sequence::{Sequence, draw_plain, draw_shadowed};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::Episode;
-use crate::model::latent::files::{load_autoencoder, start_from};
+use crate::model::latent::compositor::Compositor;
+use crate::model::latent::files::{COMPOSITOR, NET, load_autoencoder, start_from};
 use crate::model::latent::transformer::{Inputs, Transformer};
 use crate::train::course::Course;
 use crate::train::loader::Loader;
@@ -87,9 +89,12 @@ pub fn train_dreamer(
         globals: GLOBALS as i64,
     };
     let store = VarStore::new(device);
-    let net = Transformer::new(&store.root(), &recipe.network, inputs)?;
+    let net = Nets {
+        transformer: Transformer::new(&(store.root() / NET), &recipe.network, inputs)?,
+        compositor: Compositor::new(&(store.root() / COMPOSITOR), &recipe.compositor),
+    };
     if let Some(card) = &recipe.start_from {
-        start_from(&store, card, &recipe.network)?;
+        start_from(&store, card, &recipe.network, &recipe.compositor)?;
     }
     let mut optimizer = Optimizer::new(&store)?;
     let state_path = recipe.out.join("dreamer.state.safetensors");
@@ -152,8 +157,8 @@ pub fn train_dreamer(
         };
         let (value, own) =
             step(recipe, &net, &mut optimizer, &batch, &past, more == 0, kind, rate, &mut rng)?;
-        if let Some(more) = more.checked_sub(1) {
-            under_way = Some(Visit { past: batch.past(&own)?, batch, more });
+        if let (Some(own), Some(more)) = (own, more.checked_sub(1)) {
+            under_way = Some(Visit { past: own, batch, more });
         }
         let samples = recipe.batch * recipe.frames;
         let told =
@@ -207,6 +212,12 @@ impl Stock {
     }
 }
 
+/// What is being trained.
+struct Nets {
+    transformer: Transformer,
+    compositor: Compositor,
+}
+
 /// Sequences that are being learnt from.
 struct Visit<'a> {
     batch: Batch<'a>,
@@ -215,11 +226,11 @@ struct Visit<'a> {
     more: usize,
 }
 
-/// One optimiser step. Returns the loss, NaN if the step was left out, and the predicted latents. What is not the `last` step on
+/// One optimiser step. Returns the loss, NaN if the step was left out, and what was made. What is not the `last` step on
 /// these sequences predicts in one stride from pure noise, as play does: it is the past of the next one.
 fn step(
     recipe: &DreamerRecipe,
-    net: &Transformer,
+    net: &Nets,
     optimizer: &mut Optimizer,
     batch: &Batch,
     past: &Past,
@@ -227,21 +238,27 @@ fn step(
     kind: Kind,
     learning_rate: f64,
     rng: &mut ChaCha8Rng,
-) -> Result<(f64, Tensor), TrainError> {
+) -> Result<(f64, Option<Past>), TrainError> {
     let truth = batch.truth()?;
     let inputs = batch.inputs(past, rng)?;
     let (loss, predicted) = if last && rng.random_bool(recipe.shortcut_share) {
-        shortcut(net, &inputs, &truth, kind, rng)?
+        shortcut(&net.transformer, &inputs, &truth, kind, rng)?
     } else {
         let one_step = !last || rng.random_bool(recipe.pure_noise);
         let level = if one_step { 1.0 } else { rng.random_range(0.05..1.0) };
         let (noisy, wanted) = inputs.noisy(&truth, level, if one_step { 1.0 } else { 0.0 })?;
-        let predicted =
-            net.sequence(&inputs.past, &inputs.past_numbers, &wanted.of(&noisy), kind)?;
+        let predicted = net.transformer.sequence(
+            &inputs.past,
+            &inputs.past_numbers,
+            &wanted.of(&noisy),
+            kind,
+        )?;
         (batch.error(&predicted, &truth)?, predicted)
     };
-    let frame = rng.random_range(0..batch.frames());
-    let (shown, target) = batch.decoded(&predicted, frame)?;
+    let mut frames: Vec<usize> = (0..batch.frames()).collect();
+    frames.shuffle(rng);
+    frames.truncate(recipe.pictures);
+    let (shown, target) = batch.shown(&net.compositor, &inputs, &predicted, &frames)?;
     let weights =
         LossWeights { l1: 0.2, gradient: recipe.gradient_weight, texture: recipe.texture_weight };
     let picture = picture_loss(&shown, &target, weights)?;
@@ -249,7 +266,12 @@ fn step(
     loss.f_backward()?;
     let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
     let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
-    Ok((value, predicted.f_detach()?))
+    let own = if last {
+        None
+    } else {
+        Some(batch.past(&net.compositor, &inputs, &predicted.f_detach()?)?)
+    };
+    Ok((value, own))
 }
 
 /// A large step must end where two of half its size end (shortcut models, Frans et al. 2025).

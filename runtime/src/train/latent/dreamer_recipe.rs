@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::latent::compositor::CompositorConfig;
 use crate::model::latent::transformer::TransformerConfig;
 use crate::train::{RecipeError, Sampling};
 
-/// A training run of model M's transformer.
+/// A training run of model M's transformer and compositor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DreamerRecipe {
@@ -15,7 +16,7 @@ pub struct DreamerRecipe {
     pub name: String,
     /// Card of the autoencoder that the first stage made.
     pub autoencoder: PathBuf,
-    /// Card of a model M whose transformer, of the same sizes, the training begins with; its autoencoder must be the one above.
+    /// Card of a model M of the same sizes whose transformer and compositor the training begins with; its autoencoder must be the one above.
     pub start_from: Option<PathBuf>,
     /// Folders of episodes.
     pub data: Vec<PathBuf>,
@@ -35,8 +36,10 @@ pub struct DreamerRecipe {
     pub loaders: usize,
     /// Threads that draw sequences for dreams, which takes much less time.
     pub plain_loaders: usize,
-    /// Sizes of the network.
+    /// Sizes of the transformer.
     pub network: TransformerConfig,
+    /// Sizes of the compositor.
+    pub compositor: CompositorConfig,
     /// Dreamed sequences per step.
     pub batch: usize,
     /// Frames of a sequence that is dreamed.
@@ -70,11 +73,13 @@ pub struct DreamerRecipe {
     pub shortcut_share: f64,
     /// Share of the other steps at pure noise, the level of one-step sampling.
     pub pure_noise: f64,
-    /// Weight of the error of decoded pictures beside that of latents.
+    /// Pictures of each sequence that a step composes and compares with the truth.
+    pub pictures: usize,
+    /// Weight of the error of pictures beside that of latents.
     pub picture_weight: f64,
-    /// Weight of the L1 term on finite differences of decoded pictures.
+    /// Weight of the L1 term on finite differences of pictures.
     pub gradient_weight: f64,
-    /// Weight of the difference in strength of fine texture of decoded pictures.
+    /// Weight of the difference in strength of fine texture of pictures.
     pub texture_weight: f64,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
@@ -98,6 +103,7 @@ impl Default for DreamerRecipe {
             loaders: 1,
             plain_loaders: 1,
             network: TransformerConfig::default(),
+            compositor: CompositorConfig::default(),
             batch: 1,
             frames: 12,
             anchored_frames: 12,
@@ -114,6 +120,7 @@ impl Default for DreamerRecipe {
             own_depth: 3,
             shortcut_share: 0.15,
             pure_noise: 0.6,
+            pictures: 1,
             picture_weight: 2.0,
             gradient_weight: 0.1,
             texture_weight: 0.1,
@@ -152,6 +159,10 @@ impl DreamerRecipe {
         if !["cpu", "cuda", "mps"].contains(&self.device.as_str()) {
             return Some(("device", self.device.clone(), "it must be cpu, cuda or mps"));
         }
+        if self.compositor.fault().is_some() {
+            let allowed = "channels must be multiples of 8 up to 1024, blocks 0 to 32";
+            return Some(("compositor", format!("{:?}", self.compositor), allowed));
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {
             let name = format!("{:?}", self.name);
@@ -162,6 +173,7 @@ impl DreamerRecipe {
             ("frames", self.frames, 2, 256),
             ("anchored_frames", self.anchored_frames, 2, 256),
             ("stock", self.stock, 1, 1 << 20),
+            ("pictures", self.pictures, 1, 256),
             ("uses", self.uses, 1, 1000),
             ("own_depth", self.own_depth, 1, 64),
             ("threads", self.threads, 0, 1024),
@@ -227,6 +239,7 @@ mod tests {
             ("(dream_share: 2)", "dream_share is 2"),
             ("(minutes: 0)", "minutes is 0"),
             ("(network: (heads: 5))", "network.heads"),
+            ("(compositor: (head_channels: 5))", "compositor is"),
         ] {
             let line = load(text).unwrap_err();
             assert!(line.contains(words) && line.lines().count() == 1, "{text}: {line}");

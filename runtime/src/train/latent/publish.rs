@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::dreamer_recipe::DreamerRecipe;
 use crate::card::Provenance;
-use crate::model::latent::files::{AutoencoderCard, CODER, NET, architecture, autoencoder_weights};
+use crate::model::latent::files::{AutoencoderCard, CODER, architecture, autoencoder_weights};
 use crate::model::reverie::look::Look;
 use crate::train::TrainError;
 use crate::train::optimizer::Optimizer;
 use crate::train::publish::{averaged, folders, new_card, put_looks};
 use crate::train::state::Ledger;
-use crate::weights::{Precision, Weights, write_weights};
+use crate::weights::{Precision, write_weights};
 
 /// Writes `<name>.safetensors` and `<name>.world.ron` into the recipe's folder; returns the card's path.
 ///
@@ -26,12 +26,9 @@ pub fn publish(
     episodes: usize,
 ) -> Result<PathBuf, TrainError> {
     let coder = AutoencoderCard::load(&recipe.autoencoder).map_err(TrainError::Model)?;
-    let named = |part: &str, weights: Weights| {
-        weights.into_iter().map(|(name, t)| (format!("{part}.{name}"), t)).collect::<Weights>()
-    };
-    let mut weights = named(NET, averaged(optimizer)?);
+    let mut weights = averaged(optimizer)?;
     let coder_weights = autoencoder_weights(&recipe.autoencoder).map_err(TrainError::Model)?;
-    weights.extend(named(CODER, coder_weights));
+    weights.extend(coder_weights.into_iter().map(|(name, t)| (format!("{CODER}.{name}"), t)));
     put_looks(&mut weights, looks);
     let file = format!("{}.safetensors", recipe.name);
     let sha256 = write_weights(recipe.out.join(&file), &weights, Precision::Bf16)?;
@@ -45,7 +42,7 @@ pub fn publish(
         trained_s: ledger.trained_s,
         commit: String::new(),
     };
-    let architecture = architecture(&coder.network, &recipe.network, size);
+    let architecture = architecture(&coder.network, &recipe.network, &recipe.compositor, size);
     let mut card = new_card(&recipe.name, architecture, (file, sha256), looks.len(), provenance);
     for (name, value) in coder.scores {
         card.scores.insert(format!("codec.{name}"), value);

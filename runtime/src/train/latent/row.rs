@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::autoencoder::pictures;
 use super::sequence::Sequence;
 use crate::condition::{CHANNELS, GLOBALS};
-use crate::model::latent::autoencoder::{Autoencoder, TOKEN_PX};
+use crate::model::latent::autoencoder::{Autoencoder, Decoded, TOKEN_PX};
 use crate::model::latent::latents::{token_mean, tokens};
 use crate::train::TrainError;
 use crate::train::bits::from_bits;
@@ -42,7 +42,9 @@ pub(super) struct Shadow {
     pub(super) guess: Tensor,
     /// The same as a picture, [t, 3, h, w].
     pub(super) guess_rgb: Tensor,
-    /// Share of a token's pixels that the guess knows, [t, tokens, 1].
+    /// How well the guess knows each pixel, [t, 1, h, w].
+    pub(super) known_px: Tensor,
+    /// Share of a token's pixels that it knows, [t, tokens, 1].
     pub(super) known: Tensor,
     /// [t, CHANNELS, h, w].
     pub(super) maps: Tensor,
@@ -62,15 +64,15 @@ impl Coder {
         Ok(Tensor::f_cat(&coded.collect::<Result<Vec<_>, _>>()?, 0)?)
     }
 
-    /// Colours [n, 3, h, w], −1 to 1, and nearness [n, 1, h, w] of latents.
-    pub(super) fn decode(&self, latents: &Tensor) -> Result<(Tensor, Tensor), TrainError> {
+    /// Colours, −1 to 1, and nearness of latents.
+    pub(super) fn decode(&self, latents: &Tensor) -> Result<Decoded, TrainError> {
         let (mut rgb, mut nearness) = (Vec::new(), Vec::new());
         for part in latents.f_split(AT_ONCE, 0)? {
             let decoded = self.net.decode(&part, self.kind)?;
             rgb.push(decoded.rgb);
             nearness.push(decoded.nearness);
         }
-        Ok((Tensor::f_cat(&rgb, 0)?, Tensor::f_cat(&nearness, 0)?))
+        Ok(Decoded { rgb: Tensor::f_cat(&rgb, 0)?, nearness: Tensor::f_cat(&nearness, 0)? })
     }
 
     /// Interleaved values as [n, channels, h, w].
@@ -101,10 +103,12 @@ impl Row {
         } else {
             let maps = from_bits(&coder.tensor(&seen.maps, CHANNELS as i64)?)?;
             let guess_rgb = coder.tensor(&seen.guess, 3)?.f_to_kind(coder.kind)?;
+            let known_px = coder.tensor(&seen.known, 1)?;
             Some(Shadow {
                 guess: tokens(&coder.encode(&guess_rgb)?)?,
                 guess_rgb,
-                known: tokens(&token_mean(&coder.tensor(&seen.known, 1)?)?)?,
+                known: tokens(&token_mean(&known_px)?)?,
+                known_px: known_px.f_to_kind(coder.kind)?,
                 maps: maps.f_to_kind(coder.kind)?,
                 globals: seen.globals.clone(),
             })

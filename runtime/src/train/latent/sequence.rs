@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use reverie_guard::CameraPose;
 
-use crate::condition::GLOBALS;
+use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::{DataError, Episode};
 use crate::model::latent::told::{best_guess, dream_globals};
 use crate::train::Sampling;
@@ -42,7 +42,7 @@ pub struct Shadow {
 impl Shadow {
     fn push(&mut self, sample: &Sample) {
         let (mut rgb, mut known) = (Vec::new(), Vec::new());
-        best_guess(&sample.maps, &mut rgb, &mut known);
+        best_guess(&sample.maps, sample.maps.len() / CHANNELS, &mut rgb, &mut known);
         self.maps.extend(to_bits(&sample.maps));
         self.globals.push(sample.globals);
         self.guess.append(&mut rgb);
