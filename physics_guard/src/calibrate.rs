@@ -211,6 +211,9 @@ impl Calibrator {
         out.permanence_share /= factor("permanence", "vanished");
         out.permanence_share = out.permanence_share.min(0.45);
         out.ghost_px = (out.ghost_px as f32 * factor("permanence", "ghost")).ceil() as u32;
+        out.alike_share = (out.alike_share / factor("permanence", "unseen")).min(0.7);
+        out.alike_long_share = (out.alike_long_share / factor("permanence", "crept")).min(0.7);
+        out.strange_px = (out.strange_px as f32 * factor("permanence", "strange")).ceil() as u32;
         out.appearance_delta_e *= factor("appearance", "colour");
         out.appearance_nats *= factor("appearance", "material");
         out.scale_ln *= factor("scale", "resized");

@@ -34,6 +34,7 @@ pub mod fault;
 mod habit;
 pub mod ladder;
 pub mod observed;
+pub mod recollection;
 pub mod request;
 pub mod runner;
 pub mod thresholds;

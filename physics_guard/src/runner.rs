@@ -7,6 +7,7 @@ use std::sync::Arc;
 use glam::{Vec2, Vec3};
 use reverie_kernels::raster::{Scene, ShadowMaps};
 
+use crate::check::OF_RECOLLECTION;
 use crate::check::{self, Check, Judged, Remembered};
 use crate::expected::{Expected, NONE, ShadowSnapshot};
 use crate::habit::{Habits, SKY_ID, Said};
@@ -14,6 +15,7 @@ use crate::observed::ghost::GhostFinder;
 use crate::observed::look::Look;
 use crate::observed::register::{Registrar, name_shifted};
 use crate::observed::{BINS, Evidence, Observed};
+use crate::recollection::Recollection;
 use crate::thresholds::Thresholds;
 use crate::track::Tracks;
 use crate::verdict::{Finding, Verdict, VoteBox};
@@ -66,6 +68,9 @@ pub struct Guard {
     votes: VoteBox,
     unguarded: HashSet<u64>,
     unexplained: Vec<u32>,
+    recollection: Recollection,
+    /// The picture that was judged last, sRGB.
+    picture: Vec<u8>,
 }
 
 impl fmt::Debug for Guard {
@@ -97,6 +102,8 @@ impl Guard {
             votes: VoteBox::default(),
             unguarded: HashSet::new(),
             unexplained: Vec::new(),
+            recollection: Recollection::default(),
+            picture: Vec::new(),
         }
     }
 
@@ -123,23 +130,32 @@ impl Guard {
         self.tracks.clear();
         self.tentative.clear();
         self.votes.clear();
+        self.recollection.reset();
         self.checks.iter_mut().for_each(|check| check.reset());
+    }
+
+    /// Light or weather changed: the pictures before are no measure for the next ones.
+    pub fn look_changed(&mut self) {
+        self.recollection.forget();
     }
 
     /// Forgets how bodies look as well.
     pub fn forget(&mut self) {
         self.reset();
         self.habits.forget();
+        self.recollection.forget();
     }
 
     /// The state that the next picture must show; `maps` are of `scene`, whose primitives are bodies of `snapshot`.
     pub fn expect(&mut self, snapshot: Arc<ShadowSnapshot>, scene: &Scene, maps: &ShadowMaps) {
+        self.recollection.expect(&snapshot, scene, maps);
         self.expected.update(snapshot, scene, maps);
     }
 
     /// The same, drawn here.
     pub fn expect_at(&mut self, snapshot: Arc<ShadowSnapshot>, width: usize, height: usize) {
-        self.expected.draw(snapshot, width, height);
+        let (scene, maps) = Expected::drawn(&snapshot, width, height);
+        self.expect(snapshot, &scene, &maps);
     }
 
     /// What must be seen.
@@ -219,6 +235,9 @@ impl Guard {
             self.votes.note((check, finding.what, finding.object), finding.violated());
         }
         self.learn(judgement);
+        let suspicious =
+            judgement.suspicions.iter().any(|v| OF_RECOLLECTION.contains(&v.finding.what));
+        self.recollection.shown(&self.picture, &self.observed.recalled, suspicious);
         let judged = Judged {
             expected: &self.expected,
             observed: &self.observed,
@@ -297,6 +316,8 @@ impl Guard {
                 self.colours.extend_from_slice(self.registrar.colours());
             }
         }
+        observed.recalled = self.recollection.compare(&self.expected, &evidence.rgb);
+        self.picture.clone_from(&evidence.rgb);
         name_shifted(&self.look, &self.expected, observed);
         self.ghosts.find(&self.look, &self.expected, &self.habits, observed);
     }

@@ -47,6 +47,12 @@ pub struct Thresholds {
     pub permanence_px: u32,
     /// Pixels of a region that nothing explains.
     pub ghost_px: u32,
+    /// Least share of a body's pixels that look as they did in the last accepted picture, of what usually does,
+    pub alike_share: f32,
+    /// and in one of more than a second ago.
+    pub alike_long_share: f32,
+    /// Pixels of a region, on what stands still, that looks otherwise than in all accepted pictures that know it.
+    pub strange_px: u32,
     /// Mean ΔE2000 of a body against what is remembered of it.
     pub appearance_delta_e: f32,
     /// Advantage of another material over the body's own, nats a pixel.
@@ -91,6 +97,9 @@ impl Default for Thresholds {
             permanence_share: 0.3,
             permanence_px: 24,
             ghost_px: 24,
+            alike_share: 0.5,
+            alike_long_share: 0.5,
+            strange_px: 40,
             appearance_delta_e: 12.0,
             appearance_nats: 1.5,
             scale_ln: 0.15,
@@ -157,6 +166,8 @@ impl Thresholds {
             self.teleport_diameters,
             self.teleport_m,
             self.permanence_share,
+            self.alike_share,
+            self.alike_long_share,
             self.appearance_delta_e,
             self.appearance_nats,
             self.scale_ln,

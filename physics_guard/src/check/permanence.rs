@@ -5,7 +5,8 @@ use crate::expected::{Body, BodyKind};
 use crate::observed::Measurement;
 use crate::verdict::{Bound, Finding};
 
-/// Share of a body's expected pixels that show it, of what usually does; regions that nothing expected explains.
+/// Share of a body's expected pixels that show it, of what usually does; regions that nothing expected explains; what looks otherwise than it did in
+/// the pictures before.
 ///
 /// Only pixels where the body can be told from what is behind it count: a stone before a wall of the same stone, at
 /// nearly the same depth, is neither seen nor missed. And what was never seen cannot vanish.
@@ -65,5 +66,41 @@ impl Check for Permanence {
             }
         }
         findings.push(worst);
+        judge_recalled(judged, findings);
     }
+}
+
+/// What looks otherwise than the pictures before say that it must.
+fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
+    let (recalled, thresholds) = (&judged.observed.recalled, judged.thresholds);
+    for alike in &recalled.bodies {
+        let view = judged.expected.views.iter().find(|view| view.body == alike.body);
+        let least = view.map_or(0, |view| view.pixels / 2).max(thresholds.permanence_px);
+        for (what, known, value, threshold) in [
+            ("unseen", alike.known, alike.share, thresholds.alike_share),
+            ("crept", alike.long_known, alike.long_share, thresholds.alike_long_share),
+        ] {
+            if known >= least {
+                findings.push(Finding {
+                    what,
+                    object: Some(alike.id),
+                    value,
+                    threshold,
+                    bound: Bound::AtLeast,
+                    pixels: known,
+                    rect: alike.rect,
+                });
+            }
+        }
+    }
+    let strange = recalled.strange;
+    findings.push(Finding {
+        what: "strange",
+        object: None,
+        value: strange.map_or(0.0, |region| region.pixels as f32),
+        threshold: thresholds.strange_px as f32,
+        bound: Bound::AtMost,
+        pixels: strange.map_or(0, |region| region.pixels),
+        rect: strange.map_or_else(Default::default, |region| region.rect),
+    });
 }

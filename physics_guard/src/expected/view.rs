@@ -146,10 +146,19 @@ impl Expected {
 
     /// Draws `snapshot` at this size first. Bodies that are not sane must be out of it.
     pub fn draw(&mut self, snapshot: Arc<ShadowSnapshot>, width: usize, height: usize) {
-        let scene = scene_of(&snapshot);
+        let (scene, maps) = Self::drawn(&snapshot, width, height);
+        self.update(snapshot, &scene, &maps);
+    }
+
+    pub(crate) fn drawn(
+        snapshot: &ShadowSnapshot,
+        width: usize,
+        height: usize,
+    ) -> (Scene, ShadowMaps) {
+        let scene = scene_of(snapshot);
         let mut maps = ShadowMaps::default();
         raster(&scene, &snapshot.camera, width, height, &mut maps);
-        self.update(snapshot, &scene, &maps);
+        (scene, maps)
     }
 
     /// The body that a view is of.

@@ -17,6 +17,7 @@ pub use ghost::Ghost;
 pub use palette::BINS;
 
 use crate::expected::PixelRect;
+use crate::recollection::Recalled;
 
 /// One expected body as it was found in a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,6 +136,8 @@ pub struct Observed {
     pub measurements: Vec<Measurement>,
     /// Regions that nothing expected explains, the largest first.
     pub ghosts: Vec<Ghost>,
+    /// What of it looks as the pictures before it did.
+    pub recalled: Recalled,
 }
 
 /// A surface with less information than this cannot be told from what is behind it, nats.

@@ -15,7 +15,8 @@ use crate::condition::Candidates;
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, Observe, WorldModel, ms};
 use crate::paint::to_rgba8;
-use crate::request::{DreamRequest, FrameSource};
+use crate::request::{DreamMode, DreamRequest, FrameSource};
+use crate::style::StyleWeights;
 use crate::tones::Tones;
 use crate::view::ShadowView;
 use crate::{profile_message, profile_plot, profile_scope};
@@ -28,6 +29,8 @@ const STEP_MS: f32 = 50.0;
 const MOST_ALARMED: usize = 64;
 /// A picture whose correction was judged to be no better by less than this is as bad.
 const BETTER: f32 = 0.5;
+/// Distance of style weights (0 to 2) beyond which everything looks otherwise.
+const OTHER_LOOK: f32 = 0.1;
 
 /// Judges and corrects the pictures of one model.
 pub struct Corrector {
@@ -36,6 +39,8 @@ pub struct Corrector {
     observer: Box<dyn Observe>,
     tones: Tones,
     last_good: Option<PastFrame>,
+    /// Style of the pictures that the guard compares with.
+    looked: Option<StyleWeights>,
     /// Check and body of what was corrected since it was calm last.
     alarmed: Vec<(&'static str, Option<u64>)>,
     stats: GuardStats,
@@ -78,6 +83,7 @@ impl Corrector {
             observer: eye.observer,
             tones: Tones::default(),
             last_good: None,
+            looked: None,
             alarmed: Vec::new(),
             stats: GuardStats { fault: None, ..stats },
             view: None,
@@ -117,6 +123,13 @@ impl Corrector {
             self.guard.reset();
             self.last_good = None;
         }
+        // Snow does not look like the noon before it, and a dream owes nothing to the pictures before it.
+        let other = |old: StyleWeights| request.style.distance(&old) > OTHER_LOOK;
+        if request.mode == DreamMode::Dream || self.looked.is_some_and(other) {
+            self.guard.look_changed();
+            self.looked = None;
+        }
+        self.looked.get_or_insert(request.style);
         self.guard.set_gravity(orders.gravity_m_s2);
         self.guard.set_unguarded(orders.unguarded.iter().copied());
         match model.drafts() {

@@ -334,7 +334,8 @@ impl<'a> Trial<'a> {
                     self.with_fault = rgb.clone();
                     self.rect = label.map_or(finding.rect, |label| label.rect);
                 }
-                self.reported_absent |= names_it && finding.what == "vanished";
+                let absent = ["vanished", "unseen", "crept"].contains(&finding.what);
+                self.reported_absent |= names_it && absent;
             } else {
                 self.others.insert((verdict.check, finding.object));
             }

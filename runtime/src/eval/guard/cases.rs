@@ -3,6 +3,7 @@
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use reverie_guard::fault::label::Sight;
 use reverie_guard::fault::{Label, Search};
 use reverie_guard::{Fault, FaultClass};
 
@@ -13,6 +14,9 @@ use crate::data::Episode;
 const IN_VIEW: f64 = 0.7;
 /// A fault is looked for at every so many frames of an episode.
 const STRIDE: usize = 3;
+
+/// So many frames before the fault its body is in sight already.
+const KNOWN_BEFORE: usize = 6;
 
 /// Frames of one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub struct Case {
 }
 
 /// Looks for at most `most` cases of a class and strength, spread over the episodes. `least_pixels` is the size of the
-/// body in sight at the start.
+/// body in sight at the start, and a little before.
 pub fn find(
     episodes: &[Episode],
     class: FaultClass,
@@ -70,6 +74,12 @@ pub fn find(
             Search { width, height, least_pixels, gravity_m_s2: GRAVITY_M_S2, seed: rng.random() };
         let past = [episode.snapshot(start - 1), episode.snapshot(start)];
         let Some(fault) = Fault::begin(class, strength, &past, &search) else { continue };
+        // What was never seen cannot be missed. A throw is too short to wait for.
+        let earlier = episode.snapshot(start.saturating_sub(KNOWN_BEFORE));
+        let was_seen = Sight::draw(&earlier, width, height).pixels(fault.body) >= least_pixels;
+        if !was_seen && class != FaultClass::Freeze {
+            continue;
+        }
         let close = |case: &Case| {
             case.episode == number
                 && case.fault.body == fault.body

@@ -1,0 +1,393 @@
+//! What a picture must look like by the pictures before it.
+//!
+//! An observer that names materials is often wrong at 72 rows. But the physics says where every point of the last accepted pictures is now, and what was
+//! seen there then must be seen there now, whatever it is: carried along by the exact depth and the bodies' own motion, a right picture agrees with itself. Where
+//! it does not, something came, went, moved or was repainted that the physics does not know of. The newest accepted picture tells what happens at once, one of
+//! more than a second ago what creeps.
+//!
+//! A pixel differs if its colour lies outside the range of its neighbours in the carried picture (the clamp of temporal antialiasing, Karis 2014), so that
+//! half a pixel of error at an edge is none, and if the mean of its surface around it differs as well, so that a wall may show more bricks from nearby.
+
+use std::collections::{HashMap, VecDeque};
+
+use reverie_kernels::geometry::CameraPose;
+use reverie_kernels::raster::{Scene, ShadowMaps, ray};
+use reverie_kernels::warp::{PastFrame, warp};
+
+use crate::expected::{Expected, NONE, PixelRect, ShadowSnapshot};
+
+/// A carried pixel is known from this share of its footprint on.
+const KNOWN: f32 = 0.6;
+/// Further outside the range of its neighbours than this, of 0 to 1, a colour differs;
+const DIFFERS: f32 = 0.05;
+/// in bright pictures so much of their brightness more.
+const DIFFERS_SHARE: f32 = 0.08;
+/// Means are taken over so many pixels to each side.
+const AROUND: usize = 2;
+/// A surface that only got lighter or darker by up to this factor, in all channels alike, came into another light.
+const LIGHT: f32 = 2.5;
+/// How unlike the channels may change for that.
+const SAME_HUE: f32 = 1.3;
+/// Colours this dark have no hue, 0 to 1.
+const DARK: f32 = 0.04;
+/// A surface that was so many times as far away shows other things now.
+const ENLARGED: f32 = 1.3;
+/// Age of the picture that creeping is measured against, and of what is forgotten, seconds.
+const LONG_S: f64 = 1.2;
+const OLDEST_S: f64 = 3.5;
+/// Pictures in between are kept so far apart, seconds.
+const APART_S: f64 = 0.3;
+/// Smaller regions are noise.
+const LEAST_REGION: u32 = 6;
+/// Share of new values in a body's usual one.
+const LEARN: f32 = 0.1;
+/// Bodies that are remembered.
+const MOST_BODIES: usize = 4096;
+
+/// How much of a body looks as it did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alike {
+    /// Into the snapshot's bodies.
+    pub body: u16,
+    /// The body's.
+    pub id: u64,
+    /// Around its pixels.
+    pub rect: PixelRect,
+    /// Of its pixels, how many the last accepted picture knows.
+    pub known: u32,
+    /// Share of these that look as they did then, of what usually does.
+    pub share: f32,
+    /// The same of a picture more than a second old.
+    pub long_known: u32,
+    /// See [`Self::share`].
+    pub long_share: f32,
+}
+
+/// A connected region that looks otherwise than all accepted pictures that know it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Strange {
+    /// In the region.
+    pub pixels: u32,
+    /// Around it.
+    pub rect: PixelRect,
+}
+
+/// What a picture says, held against the pictures before it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recalled {
+    /// Of the bodies in sight that are known.
+    pub bodies: Vec<Alike>,
+    /// The largest region on what stands still.
+    pub strange: Option<Strange>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    frame: PastFrame,
+    time_s: f64,
+}
+
+#[derive(Debug, Default)]
+struct Carried {
+    rgb: Vec<f32>,
+    valid: Vec<f32>,
+    /// By pixel: 0 not known, 1 alike, 2 lighter or darker, 3 differs.
+    told: Vec<u8>,
+    is_long: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct UsualShare {
+    share: f32,
+    long_share: f32,
+}
+
+/// Accepted pictures, and how they look now. What nothing can be said against any more, since all that would know better are too old, is accepted anew.
+#[derive(Debug, Default)]
+pub(crate) struct Recollection {
+    /// The newest last.
+    seen: VecDeque<Seen>,
+    carried: Vec<Carried>,
+    /// The expected picture, without colours yet.
+    pending: Option<(PastFrame, f64)>,
+    usual: HashMap<u64, UsualShare>,
+    visited: Vec<bool>,
+    stack: Vec<u32>,
+}
+
+impl Recollection {
+    /// A cut: nothing of before is comparable.
+    pub(crate) fn reset(&mut self) {
+        self.seen.clear();
+        self.carried.clear();
+        self.pending = None;
+    }
+
+    /// Forgets how bodies usually look as well.
+    pub(crate) fn forget(&mut self) {
+        self.reset();
+        self.usual.clear();
+    }
+
+    /// Carries what was seen into the view that is expected next.
+    pub(crate) fn expect(&mut self, snapshot: &ShadowSnapshot, scene: &Scene, maps: &ShadowMaps) {
+        let now_s = snapshot.time_s;
+        let pixels = maps.width * maps.height;
+        // A clock that goes backwards is another run.
+        if self.seen.back().is_some_and(|seen| seen.time_s > now_s) {
+            self.seen.clear();
+        }
+        let fits = |seen: &Seen| seen.frame.width == maps.width && seen.frame.height == maps.height;
+        self.seen.retain(|seen| now_s - seen.time_s < OLDEST_S && fits(seen));
+        let newest = self.seen.back();
+        let long = self.seen.iter().rev().find(|seen| now_s - seen.time_s >= LONG_S);
+        let mut used = 0;
+        for (reference, is_long) in [(newest, false), (long, true)] {
+            let Some(seen) = reference.filter(|_| pixels > 0) else { continue };
+            if self.carried.len() <= used {
+                self.carried.push(Carried::default());
+            }
+            let carried = &mut self.carried[used];
+            carried.rgb.resize(3 * pixels, 0.0);
+            carried.valid.resize(pixels, 0.0);
+            carried.is_long = is_long;
+            let (rgb, valid) = (&mut carried.rgb, &mut carried.valid);
+            warp(scene, &snapshot.camera, maps, &seen.frame, rgb, valid);
+            forget_enlarged(&snapshot.camera, maps, &seen.frame.camera, valid);
+            used += 1;
+        }
+        self.carried.truncate(used);
+        let blank = vec![0.0; 3 * pixels];
+        self.pending = Some((PastFrame::new(scene, &snapshot.camera, maps, blank), now_s));
+    }
+
+    /// Compares a picture, sRGB, with what it must look like. A picture of another size says nothing.
+    pub(crate) fn compare(&mut self, expected: &Expected, rgb: &[u8]) -> Recalled {
+        let mut recalled = Recalled::default();
+        if rgb.len() != 3 * expected.width * expected.height || self.carried.is_empty() {
+            return recalled;
+        }
+        for carried in &mut self.carried {
+            if carried.valid.len() != expected.width * expected.height {
+                return recalled;
+            }
+            carried.tell(expected, rgb);
+        }
+        let places = expected.snapshot.bodies.len();
+        let mut counts = vec![[[0u32; 2]; 2]; places];
+        for carried in &self.carried {
+            for (object, told) in expected.object.iter().zip(&carried.told) {
+                if let (Some(count), 1..) = (counts.get_mut(usize::from(*object)), told) {
+                    let count = &mut count[usize::from(carried.is_long)];
+                    count[0] += 1;
+                    count[1] += u32::from(*told < 3);
+                }
+            }
+        }
+        for view in &expected.views {
+            let (Some(body), Some([now, long])) =
+                (expected.body(view), counts.get(usize::from(view.body)))
+            else {
+                continue;
+            };
+            let usual = self.usual.get(&body.id);
+            let share = |[known, alike]: [u32; 2], usual: Option<f32>| {
+                let share = alike as f32 / known.max(1) as f32;
+                (share / usual.unwrap_or(1.0).max(0.5)).min(1.0)
+            };
+            recalled.bodies.push(Alike {
+                body: view.body,
+                id: body.id,
+                rect: view.rect,
+                known: now[0],
+                share: share(*now, usual.map(|u| u.share)),
+                long_known: long[0],
+                long_share: share(*long, usual.map(|u| u.long_share)),
+            });
+        }
+        recalled.strange = self.largest_region(expected);
+        recalled
+    }
+
+    /// The picture that was compared last is shown. With `suspicious` nothing is learnt from it: it is no picture to compare others with.
+    pub(crate) fn shown(&mut self, rgb: &[u8], recalled: &Recalled, suspicious: bool) {
+        let Some((mut frame, time_s)) = self.pending.take() else { return };
+        if frame.rgb.len() != rgb.len() {
+            return;
+        }
+        if suspicious {
+            return;
+        }
+        frame.rgb.iter_mut().zip(rgb).for_each(|(value, byte)| *value = f32::from(*byte) / 255.0);
+        for alike in &recalled.bodies {
+            if self.usual.len() >= MOST_BODIES && !self.usual.contains_key(&alike.id) {
+                self.usual.clear();
+            }
+            let usual =
+                self.usual.entry(alike.id).or_insert(UsualShare { share: 1.0, long_share: 1.0 });
+            let learn = |usual: &mut f32, known: u32, share: f32| {
+                if known > 0 {
+                    *usual += LEARN * ((share * usual.max(0.5)).min(1.0) - *usual);
+                }
+            };
+            learn(&mut usual.share, alike.known, alike.share);
+            learn(&mut usual.long_share, alike.long_known, alike.long_share);
+        }
+        // The one before stays only if it is far enough from those before it.
+        let len = self.seen.len();
+        if len >= 2 && self.seen[len - 1].time_s - self.seen[len - 2].time_s < APART_S {
+            self.seen.pop_back();
+        }
+        self.seen.push_back(Seen { frame, time_s });
+    }
+
+    /// The largest region that looks otherwise than every picture that knows it, on bodies that stand still and in the sky.
+    fn largest_region(&mut self, expected: &Expected) -> Option<Strange> {
+        let (width, height) = (expected.width, expected.height);
+        let still = |object: u16| {
+            let body = expected.snapshot.bodies.get(usize::from(object));
+            object == NONE || body.is_some_and(|b| b.kind == crate::expected::BodyKind::Fixed)
+        };
+        let differs = |pixel: usize| {
+            let told = self.carried.iter().map(|c| c.told[pixel]).filter(|told| *told > 0);
+            still(expected.object[pixel]) && told.clone().count() > 0 && told.min() == Some(3)
+        };
+        self.visited.clear();
+        self.visited.extend((0..width * height).map(|pixel| !differs(pixel)));
+        let mut largest: Option<Strange> = None;
+        for from in 0..width * height {
+            if self.visited[from] {
+                continue;
+            }
+            let mut region = Strange { pixels: 0, rect: PixelRect::empty() };
+            self.visited[from] = true;
+            self.stack.push(from as u32);
+            while let Some(pixel) = self.stack.pop() {
+                let pixel = pixel as usize;
+                let (x, y) = (pixel % width, pixel / width);
+                region.pixels += 1;
+                region.rect.include(x, y);
+                let beside = [
+                    (x > 0).then(|| pixel - 1),
+                    (x + 1 < width).then_some(pixel + 1),
+                    (y > 0).then(|| pixel - width),
+                    (y + 1 < height).then_some(pixel + width),
+                ];
+                for next in beside.into_iter().flatten() {
+                    if !std::mem::replace(&mut self.visited[next], true) {
+                        self.stack.push(next as u32);
+                    }
+                }
+            }
+            let is_larger = largest.is_none_or(|known| region.pixels > known.pixels);
+            if region.pixels >= LEAST_REGION && is_larger {
+                largest = Some(region);
+            }
+        }
+        largest
+    }
+}
+
+impl Carried {
+    fn tell(&mut self, expected: &Expected, rgb: &[u8]) {
+        self.told.clear();
+        self.told.resize(expected.width * expected.height, 0);
+        for y in 0..expected.height {
+            for x in 0..expected.width {
+                let pixel = y * expected.width + x;
+                if self.valid[pixel] >= KNOWN {
+                    let told = if self.is_in_range(expected, x, y, rgb) {
+                        1
+                    } else {
+                        self.mean_tells(expected, x, y, rgb)
+                    };
+                    self.told[pixel] = told;
+                }
+            }
+        }
+    }
+
+    /// Whether a pixel's colour lies between those of its neighbours as they were.
+    fn is_in_range(&self, expected: &Expected, x: usize, y: usize, rgb: &[u8]) -> bool {
+        let (width, own) = (expected.width, 3 * (y * expected.width + x));
+        let mut least = [self.rgb[own], self.rgb[own + 1], self.rgb[own + 2]];
+        let mut most = least;
+        for ny in y.saturating_sub(1)..(y + 2).min(expected.height) {
+            for nx in x.saturating_sub(1)..(x + 2).min(width) {
+                let other = ny * width + nx;
+                if self.valid[other] <= 0.0 {
+                    continue;
+                }
+                for c in 0..3 {
+                    let value = self.rgb[3 * other + c];
+                    least[c] = least[c].min(value);
+                    most[c] = most[c].max(value);
+                }
+            }
+        }
+        (0..3).all(|c| {
+            let value = f32::from(rgb[own + c]) / 255.0;
+            let room = room(most[c]);
+            value >= least[c] - room && value <= most[c] + room
+        })
+    }
+
+    /// Compares the means of the same surface around a pixel: whoever comes closer sees more of a wall, but no other wall.
+    fn mean_tells(&self, expected: &Expected, x: usize, y: usize, rgb: &[u8]) -> u8 {
+        let width = expected.width;
+        let object = expected.object[y * width + x];
+        let (mut now, mut then, mut count) = ([0.0f32; 3], [0.0f32; 3], 0.0f32);
+        for ny in y.saturating_sub(AROUND)..(y + AROUND + 1).min(expected.height) {
+            for nx in x.saturating_sub(AROUND)..(x + AROUND + 1).min(width) {
+                let other = ny * width + nx;
+                if expected.object[other] != object || self.valid[other] < KNOWN {
+                    continue;
+                }
+                count += 1.0;
+                for c in 0..3 {
+                    now[c] += f32::from(rgb[3 * other + c]) / 255.0;
+                    then[c] += self.rgb[3 * other + c];
+                }
+            }
+        }
+        let count = count.max(1.0);
+        let (mut differs, mut slowest, mut fastest) = (false, f32::MAX, 0.0f32);
+        for (now, then) in now.into_iter().zip(then) {
+            let (now, then) = (now / count, then / count);
+            differs |= (now - then).abs() > room(then);
+            let ratio = (now + DARK) / (then + DARK);
+            slowest = slowest.min(ratio);
+            fastest = fastest.max(ratio);
+        }
+        if !differs {
+            return 1;
+        }
+        let is_light = fastest < SAME_HUE * slowest && fastest < LIGHT && slowest > 1.0 / LIGHT;
+        if is_light { 2 } else { 3 }
+    }
+}
+
+/// What was seen from much farther off says little of how it looks from nearby. Bodies are taken to stand still.
+fn forget_enlarged(camera: &CameraPose, maps: &ShadowMaps, then: &CameraPose, valid: &mut [f32]) {
+    let then_from_now = then.world_from_camera.inverse().compose(&camera.world_from_camera);
+    let [first, right, below] =
+        [(0, 0), (1, 0), (0, 1)].map(|(x, y)| ray(camera, maps.width, maps.height, x, y));
+    let (right, below) = (right - first, below - first);
+    for (pixel, valid) in valid.iter_mut().enumerate().filter(|(_, valid)| **valid > 0.0) {
+        let depth_m = maps.depth_m[pixel];
+        let (x, y) = (pixel % maps.width, pixel / maps.width);
+        let point = (first + x as f32 * right + y as f32 * below) * depth_m;
+        if depth_m.is_finite() && -then_from_now.transform_point(point).z > ENLARGED * depth_m {
+            *valid = 0.0;
+        }
+    }
+}
+
+/// How far a colour may lie from `value`.
+fn room(value: f32) -> f32 {
+    DIFFERS + DIFFERS_SHARE * value
+}
+
+#[cfg(test)]
+#[path = "recollection_tests.rs"]
+mod tests;
