@@ -19,6 +19,8 @@ const SLACK: f32 = 1.1;
 /// No threshold moves further than this from its starting value. Upwards there is much room: a guard that cries wolf is
 /// switched off, and what a check then no longer finds is told by the bench.
 const FACTORS: (f32, f32) = (0.6, 30.0);
+/// The same for rules that compare a picture with those before it.
+const MOST_RECALLED: f32 = 1.3;
 /// Pictures that must have been seen of a material for its row to count, in pixels.
 const FEWEST_PIXELS: f64 = 200.0;
 /// Share of a normal distribution within one standard deviation.
@@ -211,9 +213,11 @@ impl Calibrator {
         out.permanence_share /= factor("permanence", "vanished");
         out.permanence_share = out.permanence_share.min(0.45);
         out.ghost_px = (out.ghost_px as f32 * factor("permanence", "ghost")).ceil() as u32;
-        out.alike_share = (out.alike_share / factor("permanence", "unseen")).min(0.7);
-        out.alike_long_share = (out.alike_long_share / factor("permanence", "crept")).min(0.7);
-        out.strange_px = (out.strange_px as f32 * factor("permanence", "strange")).ceil() as u32;
+        // Their worst pictures are real surprises: a door, a wall that fills the view. They must not silence the rule.
+        let recalled = |what| factor("permanence", what).min(MOST_RECALLED);
+        out.alike_share = (out.alike_share / recalled("unseen")).min(0.7);
+        out.alike_long_share = (out.alike_long_share / recalled("crept")).min(0.7);
+        out.strange_px = (out.strange_px as f32 * recalled("strange")).ceil() as u32;
         out.appearance_delta_e *= factor("appearance", "colour");
         out.appearance_nats *= factor("appearance", "material");
         out.scale_ln *= factor("scale", "resized");

@@ -37,6 +37,8 @@ const LONG_S: f64 = 1.2;
 const OLDEST_S: f64 = 3.5;
 /// Pictures in between are kept so far apart, seconds.
 const APART_S: f64 = 0.3;
+/// Share of a region's rectangle that must look as it did.
+const ALIKE_REGION: f32 = 0.8;
 /// Smaller regions are noise.
 const LEAST_REGION: u32 = 6;
 /// Share of new values in a body's usual one.
@@ -79,6 +81,22 @@ pub struct Recalled {
     pub bodies: Vec<Alike>,
     /// The largest region on what stands still.
     pub strange: Option<Strange>,
+    /// By pixel: 0 not known, 1 alike, 2 lighter or darker, 3 otherwise; the least of all accepted pictures that know it. Empty without any.
+    pub told: Vec<u8>,
+}
+
+impl Recalled {
+    /// Most of a rectangle looks as it did, in a picture `width` pixels wide.
+    pub fn knows(&self, rect: &PixelRect, width: usize) -> bool {
+        let (mut alike, mut all) = (0, 0);
+        for y in usize::from(rect.y0)..usize::from(rect.y1) {
+            for x in usize::from(rect.x0)..usize::from(rect.x1) {
+                all += 1;
+                alike += usize::from(matches!(self.told.get(y * width + x), Some(1 | 2)));
+            }
+        }
+        alike as f32 > ALIKE_REGION * all as f32
+    }
 }
 
 #[derive(Debug)]
@@ -205,7 +223,13 @@ impl Recollection {
                 long_share: share(*long, usual.map(|u| u.long_share)),
             });
         }
-        recalled.strange = self.largest_region(expected);
+        recalled.told = (0..expected.object.len())
+            .map(|pixel| {
+                let told = self.carried.iter().map(|c| c.told[pixel]).filter(|told| *told > 0);
+                told.min().unwrap_or(0)
+            })
+            .collect();
+        recalled.strange = self.largest_region(expected, &recalled.told);
         recalled
     }
 
@@ -242,16 +266,13 @@ impl Recollection {
     }
 
     /// The largest region that looks otherwise than every picture that knows it, on bodies that stand still and in the sky.
-    fn largest_region(&mut self, expected: &Expected) -> Option<Strange> {
+    fn largest_region(&mut self, expected: &Expected, told: &[u8]) -> Option<Strange> {
         let (width, height) = (expected.width, expected.height);
         let still = |object: u16| {
             let body = expected.snapshot.bodies.get(usize::from(object));
             object == NONE || body.is_some_and(|b| b.kind == crate::expected::BodyKind::Fixed)
         };
-        let differs = |pixel: usize| {
-            let told = self.carried.iter().map(|c| c.told[pixel]).filter(|told| *told > 0);
-            still(expected.object[pixel]) && told.clone().count() > 0 && told.min() == Some(3)
-        };
+        let differs = |pixel: usize| told[pixel] == 3 && still(expected.object[pixel]);
         self.visited.clear();
         self.visited.extend((0..width * height).map(|pixel| !differs(pixel)));
         let mut largest: Option<Strange> = None;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use glam::{Quat, Vec3};
 
 use super::*;
-use crate::testing::{HEIGHT, WIDTH, court};
+use crate::expected::Shape;
+use crate::testing::{HEIGHT, Noise, WIDTH, body, court, observe};
+use crate::{Guard, Thresholds};
 
 /// A picture of a snapshot: every body in a colour of its own.
 fn painted(snapshot: &ShadowSnapshot) -> Vec<u8> {
@@ -99,4 +101,34 @@ fn what_was_never_seen_and_pictures_of_another_size_say_nothing() {
     recollection.reset();
     recollection.expect(&now, &scene, &maps);
     assert_eq!(recollection.compare(&expected, &painted(&now)), Recalled::default());
+}
+
+#[test]
+fn an_observer_that_misreads_what_looks_as_before_is_overruled() {
+    // From picture 20 on the observer takes the ball for a larger one; only the painted colours know better.
+    let spoke = |coloured: bool| {
+        let mut guard = Guard::new(Thresholds::default(), Vec3::NEG_Y * 9.81);
+        let mut noise = Noise(3);
+        let mut spoke = Vec::new();
+        for frame in 0..30 {
+            let truth = ShadowSnapshot { tick: frame, time_s: 0.1 * frame as f64, ..court() };
+            let mut misread = truth.clone();
+            if frame >= 20 {
+                let ball = body(&mut misread, 11);
+                ball.shape = Shape::Ball { radius_m: 0.45 };
+                ball.world_from_body.translation_m.y = 0.45;
+            }
+            let mut evidence = observe(&misread, &mut noise);
+            if coloured {
+                evidence.rgb = painted(&truth);
+            }
+            guard.expect_at(Arc::new(truth), WIDTH, HEIGHT);
+            let judgement = guard.judge(&evidence, None);
+            spoke.extend(judgement.verdicts.iter().map(|verdict| verdict.finding.what));
+            guard.shown(&judgement);
+        }
+        spoke
+    };
+    assert!(spoke(false).contains(&"resized"), "{:?}", spoke(false));
+    assert!(!spoke(true).contains(&"resized"), "{:?}", spoke(true));
 }

@@ -27,7 +27,8 @@ impl Check for Appearance {
         for (_, found) in judged.bodies() {
             // A body that is elsewhere, or not there, is another check's.
             let in_place = found.found && found.shift_px.abs().max_element() < 1.5;
-            if found.known_frames >= KNOWN_FRAMES && found.pixels >= thresholds.permanence_px {
+            let known = found.known_frames >= KNOWN_FRAMES && !judged.looks_as_before(found);
+            if known && found.pixels >= thresholds.permanence_px {
                 let nats = found.other_class;
                 findings.push(judged.finding("material", found, nats, thresholds.appearance_nats));
             }

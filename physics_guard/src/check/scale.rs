@@ -26,6 +26,7 @@ impl Check for Scale {
         // One that looks like what is around it has no outline by which to tell its size.
         let has_outline = |m: &Measurement| 2 * m.separable >= m.pixels;
         let known = judged.bodies().filter(|(_, m)| m.known_frames >= KNOWN_FRAMES);
+        let known = known.filter(|(_, m)| !judged.looks_as_before(m));
         for (_, found) in known.filter(|(_, m)| has_outline(m) && m.clear) {
             let radius_px = (found.pixels as f32 / std::f32::consts::PI).sqrt();
             let Some(ln_scale) = found.ln_scale.filter(|_| radius_px >= LEAST_RADIUS_PX) else {
