@@ -4,7 +4,7 @@ use glam::Vec3;
 use reverie_kernels::raster::shape::bounding_box;
 
 use super::contact::penetration_m;
-use super::{Check, Judged};
+use super::{Check, Judged, KNOWN_FRAMES};
 use crate::expected::{Body, BodyKind, NONE, Pose};
 use crate::observed::Measurement;
 use crate::verdict::{Bound, Finding};
@@ -23,7 +23,9 @@ impl Check for Interpenetration {
     }
 
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
-        for (body, found, track) in judged.moving() {
+        // A body that looks as it did where it should be is nowhere else.
+        let moving = judged.moving().filter(|(_, found, _)| !judged.looks_as_before(found));
+        for (body, found, track) in moving {
             let Some(sample) = track.samples().last() else { continue };
             if let Some(finding) = inside(judged, body, found, sample.offset_m) {
                 findings.push(finding);
@@ -67,6 +69,10 @@ fn over_nearer(judged: &Judged, findings: &mut Vec<Finding>) {
     for (body, found) in judged.bodies() {
         let shift = found.shift_px.round();
         if body.kind == BodyKind::Fixed || !found.is_placed() || shift.abs().max_element() < 1.0 {
+            continue;
+        }
+        // Of one that nobody knows yet, only the look of its class is known: that is too little to find it elsewhere.
+        if found.known_frames < KNOWN_FRAMES || judged.looks_as_before(found) {
             continue;
         }
         let rect = judged.rect(found);
