@@ -249,6 +249,10 @@ impl Run {
             };
             let dreamed = self.append(&asked)?;
             let rgb = without_alpha(&dreamed.rgba);
+            // As in a game: a dream owes nothing to the pictures before it.
+            if !awake {
+                self.watch.guard.look_changed();
+            }
             let judgement = self.watch.judge(&rgb, &Arc::new(snapshot))?;
             self.watch.shown(&judgement);
             // The pictures before a dream are no part of it.
