@@ -35,6 +35,7 @@ mod habit;
 pub mod ladder;
 pub mod observed;
 pub mod recollection;
+mod region;
 pub mod request;
 pub mod runner;
 pub mod thresholds;

@@ -15,6 +15,7 @@ use reverie_kernels::raster::{Scene, ShadowMaps, ray};
 use reverie_kernels::warp::{PastFrame, warp};
 
 use crate::expected::{Expected, NONE, PixelRect, ShadowSnapshot};
+use crate::region::flood;
 
 /// A carried pixel is known from this share of its footprint on.
 const KNOWN: f32 = 0.6;
@@ -281,25 +282,11 @@ impl Recollection {
                 continue;
             }
             let mut region = Strange { pixels: 0, rect: PixelRect::empty() };
-            self.visited[from] = true;
-            self.stack.push(from as u32);
-            while let Some(pixel) = self.stack.pop() {
-                let pixel = pixel as usize;
-                let (x, y) = (pixel % width, pixel / width);
+            let size = (width, height);
+            flood(from, size, &mut self.visited, &mut self.stack, |x, y| {
                 region.pixels += 1;
                 region.rect.include(x, y);
-                let beside = [
-                    (x > 0).then(|| pixel - 1),
-                    (x + 1 < width).then_some(pixel + 1),
-                    (y > 0).then(|| pixel - width),
-                    (y + 1 < height).then_some(pixel + width),
-                ];
-                for next in beside.into_iter().flatten() {
-                    if !std::mem::replace(&mut self.visited[next], true) {
-                        self.stack.push(next as u32);
-                    }
-                }
-            }
+            });
             let is_larger = largest.is_none_or(|known| region.pixels > known.pixels);
             if region.pixels >= LEAST_REGION && is_larger {
                 largest = Some(region);

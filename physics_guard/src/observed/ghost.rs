@@ -6,6 +6,7 @@ use super::Observed;
 use super::look::Look;
 use crate::expected::{Expected, NONE, PixelRect};
 use crate::habit::{Habits, SKY_ID};
+use crate::region::flood;
 
 /// An unexplained pixel's best class explains it so much better than any expected surface around it, nats.
 pub const UNEXPLAINED_NATS: f32 = 2.0;
@@ -67,9 +68,9 @@ impl GhostFinder {
             }
         }
         self.visited.clear();
-        self.visited.resize(width * height, false);
+        self.visited.extend(self.unexplained.iter().map(|unexplained| *unexplained == 0));
         for pixel in 0..width * height {
-            if self.unexplained[pixel] == 0 || self.visited[pixel] {
+            if self.visited[pixel] {
                 continue;
             }
             let mut ghost = self.flood(pixel, expected);
@@ -94,40 +95,19 @@ impl GhostFinder {
             nearer: 0,
         };
         self.hosts.clear();
-        self.stack.clear();
-        self.stack.push(from as u32);
-        self.visited[from] = true;
-        while let Some(pixel) = self.stack.pop() {
-            let pixel = pixel as usize;
-            let (x, y) = (pixel % width, pixel / width);
+        let (hosts, unexplained) = (&mut self.hosts, &self.unexplained);
+        flood(from, (width, height), &mut self.visited, &mut self.stack, |x, y| {
+            let pixel = y * width + x;
             ghost.pixels += 1;
-            ghost.nearer += u32::from(self.unexplained[pixel] == 2);
+            ghost.nearer += u32::from(unexplained[pixel] == 2);
             ghost.rect.include(x, y);
             let host = expected.object[pixel];
-            match self.hosts.iter().position(|(known, _)| *known == host) {
-                Some(index) => self.hosts[index].1 += 1,
-                None if self.hosts.len() < 64 => self.hosts.push((host, 1)),
+            match hosts.iter().position(|(known, _)| *known == host) {
+                Some(index) => hosts[index].1 += 1,
+                None if hosts.len() < 64 => hosts.push((host, 1)),
                 None => {}
             }
-            let mut visit = |next: usize| {
-                if self.unexplained[next] != 0 && !self.visited[next] {
-                    self.visited[next] = true;
-                    self.stack.push(next as u32);
-                }
-            };
-            if x > 0 {
-                visit(pixel - 1);
-            }
-            if x + 1 < width {
-                visit(pixel + 1);
-            }
-            if y > 0 {
-                visit(pixel - width);
-            }
-            if y + 1 < height {
-                visit(pixel + width);
-            }
-        }
+        });
         if let Some((host, count)) = self.hosts.iter().max_by_key(|(_, count)| *count) {
             ghost.host = *host;
             ghost.host_share = *count as f32 / ghost.pixels as f32;
