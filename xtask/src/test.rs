@@ -7,6 +7,9 @@ use crate::error::XtaskError;
 use crate::phases::Phases;
 use crate::{setup, shell};
 
+/// Seeds the cases of property tests.
+const CASES_SEED: &str = "PROPTEST_RNG_SEED";
+
 /// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -38,8 +41,12 @@ pub fn run(root: &Path, scope: Scope) -> Result<(), XtaskError> {
     );
     let build = ["build", "--workspace", "--all-targets"];
     if phases.run("build", || shell::run(&mut cargo(&build))) {
-        let test = ["test", "--workspace", "--no-fail-fast"];
-        phases.run("tests", || shell::run(&mut cargo(&test)));
+        let mut test = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        // The same cases of every property each time; plain `cargo test` draws new ones.
+        if std::env::var_os(CASES_SEED).is_none() {
+            test.env(CASES_SEED, "1");
+        }
+        phases.run("tests", || shell::run(&mut test));
     }
     if scope == Scope::Ci {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
