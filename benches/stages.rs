@@ -176,18 +176,28 @@ fn cards(folder: &Path) -> Vec<PathBuf> {
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut rows = Vec::new();
-    display::measure(&bodies(), &mut rows)?;
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (others, only): (Vec<_>, Vec<_>) =
+        arguments.into_iter().partition(|argument| argument.ends_with(".ron"));
+    let wanted = |what: &str| only.is_empty() || only.iter().any(|only| what.contains(only));
+    if wanted("display") {
+        display::measure(&bodies(), &mut rows)?;
+    }
     for (width, height) in [(128, 72), (256, 144)] {
         let mut paint = ShadowPaint::new(width, height);
         let name = format!("shadow paint {width}x{height}");
-        measure(&name, &mut paint, DreamMode::Anchored, &mut rows)?;
+        if wanted(&name) {
+            measure(&name, &mut paint, DreamMode::Anchored, &mut rows)?;
+        }
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut cards = cards(&root.join("assets/models"));
-    // Others by name.
-    cards.extend(std::env::args().skip(1).filter(|a| a.ends_with(".ron")).map(PathBuf::from));
-    guard::measure(&cards, threads, &mut rows)?;
-    for card in cards {
+    cards.extend(others.into_iter().map(PathBuf::from));
+    if wanted("guard") {
+        guard::measure(&cards, threads, &mut rows)?;
+    }
+    for card in cards.into_iter().filter(|card| wanted(&card.to_string_lossy())) {
         for steps in [1, 2, 4] {
             let options = LoadOptions {
                 steps: Some(steps),

@@ -1,4 +1,4 @@
-//! What it costs to hold a picture to the state that it must show, beside the observer's network.
+//! What it costs to hold a picture to the state that it must show: at a glance, with an observer's evidence, and the observer itself.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const FRAMES: u64 = 200;
 const CLASSES: usize = MATERIAL_NAMES.len() + 1;
 
 /// Evidence of a picture that shows what it should.
-fn evidence(expected: &Expected) -> Evidence {
+fn evidence(expected: &Expected, rgb: Vec<u8>) -> Evidence {
     let mut probability = vec![0.1 / (CLASSES - 1) as f32; SIZE.0 * SIZE.1 * CLASSES];
     for (pixel, object) in expected.object.iter().enumerate() {
         let class = match *object {
@@ -35,7 +35,7 @@ fn evidence(expected: &Expected) -> Evidence {
         probability,
         depth_m: expected.depth_m.clone(),
         depth_sigma: vec![0.08; SIZE.0 * SIZE.1],
-        rgb: vec![96; 3 * SIZE.0 * SIZE.1],
+        rgb,
     }
 }
 
@@ -46,20 +46,26 @@ pub fn measure(
     rows: &mut Vec<Row>,
 ) -> Result<(), Box<dyn Error>> {
     let mut guard = Guard::new(Thresholds::default(), Vec3::new(0.0, -9.81, 0.0));
-    let (mut expect_ms, mut judge_ms) = (Vec::new(), Vec::new());
+    let (mut expect_ms, mut glance_ms, mut judge_ms) = (Vec::new(), Vec::new(), Vec::new());
     for frame in 0..FRAMES {
         let request = request(frame);
         let view = ShadowView::new(&request.snapshot, &request.style, SIZE.0, SIZE.1, true);
         let begun = Instant::now();
         guard.expect(request.snapshot.clone(), view.scene(), &view.maps);
         expect_ms.push(begun.elapsed().as_secs_f32() * 1e3);
-        let evidence = evidence(guard.expected());
+        let rgba = to_rgba8(&view.paint);
+        let rgb: Vec<u8> = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+        let begun = Instant::now();
+        let glance = guard.glance(&rgb, None);
+        glance_ms.push(begun.elapsed().as_secs_f32() * 1e3);
+        let evidence = evidence(guard.expected(), rgb);
         let begun = Instant::now();
         let judgement = guard.judge(&evidence, None);
-        guard.shown(&judgement);
         judge_ms.push(begun.elapsed().as_secs_f32() * 1e3);
+        guard.shown(&glance.unwrap_or(judgement));
     }
     rows.push(Row::new("guard 128x72, 80 bodies", "expect", expect_ms));
+    rows.push(Row::new("guard 128x72, 80 bodies", "glance", glance_ms));
     rows.push(Row::new("guard 128x72, 80 bodies", "judge", judge_ms));
     for card in cards {
         let options = LoadOptions { threads: Some(threads), ..LoadOptions::default() };

@@ -104,6 +104,7 @@ proptest! {
             guard.expect_at(snapshot.into(), width, height);
             let remembered =
                 Remembered { rgb: &colours, memory_rgb: &colours, memory_confidence: &colours };
+            let _ = guard.glance(&evidence.rgb, Some(remembered));
             let judgement = guard.judge(evidence, Some(remembered));
             for (_, finding) in &judgement.findings {
                 prop_assert!(finding.margin().is_finite());

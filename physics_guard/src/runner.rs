@@ -7,6 +7,10 @@ use std::sync::Arc;
 use glam::{Vec2, Vec3};
 use reverie_kernels::raster::{Scene, ShadowMaps};
 
+mod glance;
+
+use glance::Attention;
+
 use crate::check::OF_RECOLLECTION;
 use crate::check::{self, Check, Judged, Remembered};
 use crate::expected::{Expected, NONE, ShadowSnapshot};
@@ -45,7 +49,7 @@ impl Judgement {
 
 /// Judges pictures of one camera, one after the other.
 ///
-/// For each picture: [`expect`](Self::expect) its state, [`judge`](Self::judge) it (or several candidates for it), then say
+/// For each picture: [`expect`](Self::expect) its state, [`glance`](Self::glance) at it, [`judge`](Self::judge) it if that does not do (or several candidates for it), then say
 /// which was shown: [`shown`](Self::shown) for the one that was judged last, [`shown_unjudged`](Self::shown_unjudged) for
 /// one that was not judged. Judging changes nothing that later pictures depend on.
 pub struct Guard {
@@ -71,6 +75,9 @@ pub struct Guard {
     recollection: Recollection,
     /// The picture that was judged last, sRGB.
     picture: Vec<u8>,
+    /// It is the one that recollection compared with the present expectation.
+    compared: bool,
+    attention: Attention,
 }
 
 impl fmt::Debug for Guard {
@@ -104,6 +111,8 @@ impl Guard {
             unexplained: Vec::new(),
             recollection: Recollection::default(),
             picture: Vec::new(),
+            compared: false,
+            attention: Attention::default(),
         }
     }
 
@@ -131,6 +140,7 @@ impl Guard {
         self.tentative.clear();
         self.votes.clear();
         self.recollection.reset();
+        self.attention = Attention::default();
         self.checks.iter_mut().for_each(|check| check.reset());
     }
 
@@ -149,6 +159,7 @@ impl Guard {
     /// The state that the next picture must show; `maps` are of `scene`, whose primitives are bodies of `snapshot`.
     pub fn expect(&mut self, snapshot: Arc<ShadowSnapshot>, scene: &Scene, maps: &ShadowMaps) {
         self.recollection.expect(&snapshot, scene, maps);
+        self.compared = false;
         self.expected.update(snapshot, scene, maps);
     }
 
@@ -191,7 +202,14 @@ impl Guard {
 
     /// Judges a picture of the expected state.
     pub fn judge(&mut self, evidence: &Evidence, remembered: Option<Remembered>) -> Judgement {
+        self.recall(&evidence.rgb);
+        self.expected.find_behind();
         self.observe(evidence);
+        self.conclude(remembered)
+    }
+
+    /// Holds what was observed to the checks.
+    fn conclude(&mut self, remembered: Option<Remembered>) -> Judgement {
         self.tentative.clone_from(&self.tracks);
         let (thresholds, gravity_m_s2) = (&self.thresholds, self.gravity_m_s2);
         let gate_m = |diameter_m: f32, sigma_m: f32| thresholds.jump_m(diameter_m, sigma_m);
@@ -234,7 +252,10 @@ impl Guard {
         for (check, finding) in &judgement.findings {
             self.votes.note((check, finding.what, finding.object), finding.violated());
         }
-        self.learn(judgement);
+        if self.observed.looked {
+            self.learn(judgement);
+        }
+        self.attention.shown(self.expected.snapshot.time_s, &self.observed, judgement);
         let suspicious =
             judgement.suspicions.iter().any(|v| OF_RECOLLECTION.contains(&v.finding.what));
         self.recollection.shown(&self.picture, &self.observed.recalled, suspicious);
@@ -316,8 +337,7 @@ impl Guard {
                 self.colours.extend_from_slice(self.registrar.colours());
             }
         }
-        observed.recalled = self.recollection.compare(&self.expected, &evidence.rgb);
-        self.picture.clone_from(&evidence.rgb);
+        observed.looked = true;
         name_shifted(&self.look, &self.expected, observed);
         self.ghosts.find(&self.look, &self.expected, &self.habits, observed);
     }

@@ -158,3 +158,28 @@ pub(crate) fn observe(drawn: &ShadowSnapshot, noise: &mut Noise) -> Evidence {
     }
     evidence
 }
+
+/// A picture of a snapshot, sRGB: every body in a colour of its own, edges smoothed.
+pub(crate) fn painted(snapshot: &ShadowSnapshot) -> Vec<u8> {
+    const FINER: usize = 3;
+    let mut expected = crate::Expected::default();
+    expected.draw(snapshot.clone().into(), FINER * WIDTH, FINER * HEIGHT);
+    let colour = |object: u16| match snapshot.bodies.get(usize::from(object)) {
+        Some(body) => [60 + (body.id * 53 % 160) as u16, 40 + (body.id * 91 % 180) as u16, 90],
+        None => [120, 160, 220],
+    };
+    let mut rgb = Vec::with_capacity(3 * WIDTH * HEIGHT);
+    for y in 0..HEIGHT {
+        for x in 0..WIDTH {
+            let mut sum = [0u16; 3];
+            for part in 0..FINER * FINER {
+                let row = FINER * y + part / FINER;
+                let column = FINER * x + part % FINER;
+                let of = colour(expected.object[row * FINER * WIDTH + column]);
+                sum.iter_mut().zip(of).for_each(|(sum, value)| *sum += value);
+            }
+            rgb.extend(sum.map(|sum| (sum / (FINER * FINER) as u16) as u8));
+        }
+    }
+    rgb
+}

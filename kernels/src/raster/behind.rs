@@ -3,7 +3,7 @@
 use super::bounds::Screen;
 use super::shade::Seen;
 use super::shape::{bounding_box, enter, enter_triangle, triangle};
-use super::{Rays, SKY, Scene, ShadowMaps};
+use super::{Rays, SKY, Scene};
 use crate::geometry::{CameraPose, Shape};
 
 /// What lies behind the surfaces of a [`ShadowMaps`]; each map `width * height` long.
@@ -15,13 +15,18 @@ pub struct Behind {
     pub primitive: Vec<u16>,
 }
 
-/// Finds the nearest primitive of each pixel other than the one that `maps` has there. `maps` must be of `scene` as
-/// `camera` sees it.
+/// Finds the nearest primitive of each pixel other than `first`, the one that is seen there: [`primitive`](super::ShadowMaps::primitive) of `scene` as `camera` sees it.
 ///
 /// # Panics
-/// If the maps are not of the size that they name.
-pub fn behind(scene: &Scene, camera: &CameraPose, maps: &ShadowMaps, out: &mut Behind) {
-    let (width, height) = (maps.width, maps.height);
+/// If `first` is not of the size `width` × `height`.
+pub fn behind(
+    scene: &Scene,
+    camera: &CameraPose,
+    (width, height): (usize, usize),
+    first: &[u16],
+    out: &mut Behind,
+) {
+    assert_eq!(first.len(), width * height, "pixels of {width}×{height}");
     out.depth_m.clear();
     out.depth_m.resize(width * height, f32::INFINITY);
     out.primitive.clear();
@@ -37,7 +42,7 @@ pub fn behind(scene: &Scene, camera: &CameraPose, maps: &ShadowMaps, out: &mut B
         let (centre, half) = bounding_box(&primitive.shape);
         let Some(rect) = screen.around_box(&object.view, centre, half) else { continue };
         let mut put = |pixel: usize, depth_m: f32| {
-            if maps.primitive[pixel] != index && depth_m < out.depth_m[pixel] {
+            if first[pixel] != index && depth_m < out.depth_m[pixel] {
                 out.depth_m[pixel] = depth_m;
                 out.primitive[pixel] = index;
             }

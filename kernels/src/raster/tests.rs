@@ -52,7 +52,7 @@ fn behind_a_body_is_what_is_seen_without_it() {
     let scene = with_floor(bodies);
     let maps = drawn(&scene, &camera);
     let mut found = Behind::default();
-    behind(&scene, &camera, &maps, &mut found);
+    behind(&scene, &camera, (maps.width, maps.height), &maps.primitive, &mut found);
     for taken in 0..scene.primitives.len() {
         let mut without = scene.clone();
         without.primitives.remove(taken);

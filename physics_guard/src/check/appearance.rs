@@ -32,7 +32,10 @@ impl Check for Appearance {
                 let nats = found.other_class;
                 findings.push(judged.finding("material", found, nats, thresholds.appearance_nats));
             }
-            if in_place && let Some(difference) = difference(judged, found) {
+            if in_place
+                && judged.observed.looked
+                && let Some(difference) = difference(judged, found)
+            {
                 let allowed = thresholds.appearance_delta_e;
                 findings.push(judged.finding("colour", found, difference, allowed));
             }

@@ -1,14 +1,22 @@
 //! What sleeps lies still.
 
-use glam::Vec2;
+use std::collections::{HashMap, VecDeque};
 
 use super::{Check, Judged};
-use crate::track::Motion;
-use crate::verdict::{Finding, Votes};
+use crate::expected::Expected;
+use crate::recollection::Shift;
+use crate::track::is_still;
+use crate::verdict::{Bound, Finding, Votes};
 
-/// Root mean square of a resting body's place in the picture about its mean, over 15 pictures.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Jitter;
+/// Root mean square of a resting body's place about its mean, along each axis of the picture.
+///
+/// Told from the pictures alone: each is compared with the one before it. If a place has the variance σ², and places are independent of each other, the
+/// difference of two has 2σ².
+#[derive(Debug, Clone, Default)]
+pub struct Jitter {
+    /// By body, the newest last.
+    shifts: HashMap<u64, VecDeque<Shift>>,
+}
 
 impl Check for Jitter {
     fn name(&self) -> &'static str {
@@ -22,25 +30,51 @@ impl Check for Jitter {
     fn judge(&self, judged: &Judged, findings: &mut Vec<Finding>) {
         let thresholds = judged.thresholds;
         let wanted = thresholds.jitter_frames.clamp(3, crate::track::HISTORY);
-        for (body, found) in judged.bodies() {
-            let Some(track) = judged.tracks.get(body.id).filter(|track| track.fresh) else {
+        for alike in &judged.observed.recalled.bodies {
+            let (Some(now), Some(past)) = (alike.shift, self.shifts.get(&alike.id)) else {
                 continue;
             };
-            let resting = track.newest_while(|sample| sample.motion == Motion::Resting);
-            if resting.len() < wanted {
+            if past.len() + 1 < wanted || !rests(judged.expected, alike.body) {
                 continue;
             }
-            let window = &resting[resting.len() - wanted..];
-            let count = window.len() as f32;
-            let mean = window.iter().map(|s| s.shift_px).sum::<Vec2>() / count;
-            let square = window.iter().map(|s| s.shift_px.distance_squared(mean)).sum::<f32>();
-            // Of one axis: the place has two.
-            let rms_px = (0.5 * square / count).sqrt();
-            let noise_px =
-                window.iter().map(|s| s.sigma_m / s.metres_per_pixel.max(1e-6)).sum::<f32>()
-                    / count;
-            let allowed = thresholds.jitter_px.max(thresholds.jitter_sigmas * noise_px);
-            findings.push(judged.finding("restless", found, rms_px, allowed));
+            let window = past.iter().rev().take(wanted - 1).chain([&now]);
+            let mean = |of: fn(&Shift) -> f32| window.clone().map(of).sum::<f32>() / wanted as f32;
+            // Two axes, each of twice the variance.
+            let rms_px = 0.5 * mean(|shift| shift.px.length_squared()).sqrt();
+            let noise_px = std::f32::consts::FRAC_1_SQRT_2 * mean(|shift| shift.sigma_px);
+            findings.push(Finding {
+                what: "restless",
+                object: Some(alike.id),
+                value: rms_px,
+                threshold: thresholds.jitter_px.max(thresholds.jitter_sigmas * noise_px),
+                bound: Bound::AtMost,
+                pixels: alike.known,
+                rect: alike.rect,
+            });
         }
     }
+
+    fn shown(&mut self, judged: &Judged) {
+        let bodies = &judged.observed.recalled.bodies;
+        let mut kept = HashMap::with_capacity(bodies.len());
+        for alike in bodies.iter().filter(|alike| rests(judged.expected, alike.body)) {
+            let mut shifts = self.shifts.remove(&alike.id).unwrap_or_default();
+            if let Some(shift) = alike.shift {
+                if shifts.len() == crate::track::HISTORY {
+                    shifts.pop_front();
+                }
+                shifts.push_back(shift);
+            }
+            kept.insert(alike.id, shifts);
+        }
+        self.shifts = kept;
+    }
+
+    fn reset(&mut self) {
+        self.shifts.clear();
+    }
+}
+
+fn rests(expected: &Expected, body: u16) -> bool {
+    expected.snapshot.bodies.get(usize::from(body)).is_some_and(is_still)
 }

@@ -54,10 +54,6 @@ pub(crate) const KNOWN_FRAMES: f32 = 3.0;
 /// Share of its pixels by which a body must usually be made out, before it can be told that it is not.
 pub(crate) const MADE_OUT: f32 = 0.6;
 
-/// Share of a body that accepted pictures must know, and of that which must look alike, for it to look as before.
-const MOSTLY: f32 = 0.4;
-const AS_BEFORE: f32 = 0.85;
-
 /// Everything that a check may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {
@@ -96,12 +92,7 @@ impl<'a> Judged<'a> {
     /// The body looks as it did in the accepted pictures that know most of it: whatever an observer now makes of its material, size or depth, it is the
     /// observer that errs.
     pub fn looks_as_before(&self, measurement: &Measurement) -> bool {
-        let alike = self.observed.recalled.bodies.iter().find(|b| b.body == measurement.body);
-        let mostly = |known: u32| known as f32 >= MOSTLY * measurement.pixels as f32;
-        alike.is_some_and(|alike| {
-            let long = !mostly(alike.long_known) || alike.long_share >= AS_BEFORE;
-            mostly(alike.known) && alike.share >= AS_BEFORE && long
-        })
+        self.observed.recalled.vouches_for(measurement.body, measurement.pixels)
     }
 
     /// Around where a body is seen.
@@ -163,7 +154,7 @@ pub fn all() -> Vec<Box<dyn Check>> {
         Box::new(Permanence),
         Box::new(Appearance),
         Box::new(Scale),
-        Box::new(Jitter),
+        Box::<Jitter>::default(),
         Box::new(ThroughWall),
     ]
 }

@@ -70,7 +70,9 @@ impl Check for Permanence {
                 worst = Finding { value, pixels: ghost.pixels, rect: ghost.rect, ..quiet };
             }
         }
-        findings.push(worst);
+        if judged.observed.looked {
+            findings.push(worst);
+        }
         judge_recalled(judged, findings);
     }
 }

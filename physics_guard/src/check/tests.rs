@@ -6,8 +6,11 @@ use glam::{Quat, Vec3};
 
 use super::*;
 use crate::expected::{Pose, ShadowSnapshot};
+use crate::observed::Evidence;
 use crate::runner::Guard;
-use crate::testing::{FPS, HEIGHT, Noise, WIDTH, body, court, fixed, looking, observe};
+use crate::testing::{
+    CLASSES, FPS, HEIGHT, Noise, WIDTH, body, court, fixed, looking, observe, painted,
+};
 
 const GRAVITY: Vec3 = Vec3::new(0.0, -9.81, 0.0);
 
@@ -36,6 +39,19 @@ fn play(
         guard.shown(&judgement);
     }
     spoke
+}
+
+/// Of an observer that says nothing.
+fn blind() -> Evidence {
+    Evidence {
+        width: WIDTH,
+        height: HEIGHT,
+        classes: CLASSES,
+        probability: vec![0.0; WIDTH * HEIGHT * CLASSES],
+        depth_m: vec![0.0; WIDTH * HEIGHT],
+        depth_sigma: vec![0.1; WIDTH * HEIGHT],
+        rgb: Vec::new(),
+    }
 }
 
 /// The court at a picture's time, seen by a walker who sways and turns.
@@ -242,14 +258,32 @@ fn a_ball_that_bounces_too_high_has_won_energy() {
 }
 
 #[test]
-fn a_sleeping_body_that_trembles_is_caught() {
-    let spoke = play(FROM + 20, 12, walked, |frame, drawn| {
-        if frame >= FROM {
-            let side = if frame % 2 == 0 { 0.07 } else { -0.07 };
-            body(drawn, 10).world_from_body.translation_m += Vec3::new(side, 0.0, 0.0);
+fn a_sleeping_body_that_trembles_is_caught_and_one_that_lies_still_is_not() {
+    // No observer says anything here.
+    let spoke = |amount_m: f32| {
+        let mut guard = Guard::new(Thresholds::default(), GRAVITY);
+        let mut spoke = BTreeMap::new();
+        for frame in 0..FROM + 25 {
+            let truth = walked(frame);
+            let mut drawn = truth.clone();
+            if frame >= FROM {
+                let side_m = if frame % 2 == 0 { amount_m } else { -amount_m };
+                body(&mut drawn, 10).world_from_body.translation_m.x += side_m;
+            }
+            guard.expect_at(truth.into(), WIDTH, HEIGHT);
+            let evidence = Evidence { rgb: painted(&drawn), ..blind() };
+            let judgement = guard.judge(&evidence, None);
+            for verdict in &judgement.verdicts {
+                let rule = (verdict.check, verdict.finding.what);
+                let bodies: &mut BTreeSet<_> = spoke.entry(rule).or_default();
+                bodies.insert((frame, verdict.finding.object));
+            }
+            guard.shown(&judgement);
         }
-    });
-    assert_caught(&spoke, ("jitter", "restless"), Some(10), 18);
+        spoke
+    };
+    assert_caught(&spoke(0.04), ("jitter", "restless"), Some(10), 18);
+    assert!(spoke(0.0).is_empty(), "{:?}", spoke(0.0));
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub struct Expected {
     pub depth_m: Vec<f32>,
     /// Height component of the surface's normal in the world, −1 to 1.
     pub normal_y: Vec<f32>,
-    /// What would be seen without the first body, or [`NONE`].
+    /// What would be seen without the first body, or [`NONE`]; nothing but sky until an observer's evidence comes in.
     pub behind: Vec<u16>,
     /// Its depth; infinite where there is sky.
     pub behind_m: Vec<f32>,
@@ -115,6 +115,9 @@ pub struct Expected {
     /// Metres across one pixel at a depth of 1 m.
     pub pixel_m: f32,
     layer: Behind,
+    scene: Scene,
+    /// Primitive of each pixel, until what is behind is drawn.
+    first: Vec<u16>,
     sums: HashMap<u16, Sums>,
 }
 
@@ -128,7 +131,8 @@ struct Sums {
 impl Expected {
     /// Takes over a view that was drawn already: `maps` show `scene`, whose primitives are bodies of `snapshot`.
     pub fn update(&mut self, snapshot: Arc<ShadowSnapshot>, scene: &Scene, maps: &ShadowMaps) {
-        behind(scene, &snapshot.camera, maps, &mut self.layer);
+        self.scene.clone_from(scene);
+        self.first.clone_from(&maps.primitive);
         self.width = maps.width;
         self.height = maps.height;
         self.pixel_m =
@@ -136,12 +140,26 @@ impl Expected {
         let bodies = body_of_primitives(scene, &snapshot);
         let body = |primitive: &u16| bodies.get(usize::from(*primitive)).copied().unwrap_or(NONE);
         refill(&mut self.object, maps.primitive.iter().map(body));
-        refill(&mut self.behind, self.layer.primitive.iter().map(body));
         refill(&mut self.depth_m, maps.depth_m.iter().copied());
-        refill(&mut self.behind_m, self.layer.depth_m.iter().copied());
+        refill(&mut self.behind, maps.primitive.iter().map(|_| NONE));
+        refill(&mut self.behind_m, maps.primitive.iter().map(|_| f32::INFINITY));
         refill(&mut self.normal_y, maps.normal.iter().map(|n| n.y));
         self.snapshot = snapshot;
         self.find_views();
+    }
+
+    /// Draws what is behind the first body, too: only an observer's evidence is held against that.
+    pub(crate) fn find_behind(&mut self) {
+        if self.first.is_empty() {
+            return;
+        }
+        let size = (self.width, self.height);
+        behind(&self.scene, &self.snapshot.camera, size, &self.first, &mut self.layer);
+        let bodies = body_of_primitives(&self.scene, &self.snapshot);
+        let body = |primitive: &u16| bodies.get(usize::from(*primitive)).copied().unwrap_or(NONE);
+        refill(&mut self.behind, self.layer.primitive.iter().map(body));
+        refill(&mut self.behind_m, self.layer.depth_m.iter().copied());
+        self.first.clear();
     }
 
     /// Draws `snapshot` at this size first. Bodies that are not sane must be out of it.
@@ -150,11 +168,8 @@ impl Expected {
         self.update(snapshot, &scene, &maps);
     }
 
-    pub(crate) fn drawn(
-        snapshot: &ShadowSnapshot,
-        width: usize,
-        height: usize,
-    ) -> (Scene, ShadowMaps) {
+    /// What [`Self::update`] needs of `snapshot`.
+    pub fn drawn(snapshot: &ShadowSnapshot, width: usize, height: usize) -> (Scene, ShadowMaps) {
         let scene = scene_of(snapshot);
         let mut maps = ShadowMaps::default();
         raster(&scene, &snapshot.camera, width, height, &mut maps);
@@ -290,6 +305,7 @@ mod tests {
         let snapshot = snapshot_of(vec![body_at(50, ball(0.5), Vec3::new(0.0, 0.5, 0.0))]);
         let mut expected = Expected::default();
         expected.draw(snapshot.into(), 128, 72);
+        expected.find_behind();
         let view = expected.views.iter().find(|v| expected.body(v).unwrap().id == 50).unwrap();
         let middle = view.centroid_px.round();
         let pixel = middle.y as usize * 128 + middle.x as usize;

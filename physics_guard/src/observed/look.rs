@@ -184,22 +184,3 @@ impl Look {
         self.shares.extend(self.rows.iter().map(|ln_q| ln_q.exp()));
     }
 }
-
-impl Observed {
-    fn clear(&mut self, width: usize, height: usize) {
-        (self.width, self.height) = (width, height);
-        let pixels = width * height;
-        self.object.resize(pixels, NONE);
-        for map in [
-            &mut self.depth_m,
-            &mut self.confidence,
-            &mut self.support,
-            &mut self.information,
-            &mut self.ln_depth_error,
-        ] {
-            map.resize(pixels, 0.0);
-        }
-        self.measurements.clear();
-        self.ghosts.clear();
-    }
-}

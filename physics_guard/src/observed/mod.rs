@@ -16,7 +16,7 @@ pub use evidence::{Evidence, EvidenceFault};
 pub use ghost::Ghost;
 pub use palette::BINS;
 
-use crate::expected::PixelRect;
+use crate::expected::{BodyView, Expected, NONE, PixelRect};
 use crate::recollection::Recalled;
 
 /// One expected body as it was found in a picture.
@@ -95,6 +95,35 @@ const SURE_NATS: f32 = 0.8;
 const SURE_VARIANCE_PX2: f32 = 1.0;
 
 impl Measurement {
+    /// Of a body that is seen where it is expected, to `sigma_px`.
+    pub(crate) fn in_place(expected: &Expected, view: &BodyView, id: u64, sigma_px: f32) -> Self {
+        Self {
+            body: view.body,
+            id,
+            pixels: view.pixels,
+            separable: view.pixels,
+            seen_share: 1.0,
+            found: true,
+            shift_px: Vec2::ZERO,
+            shift_var_px2: Vec2::splat(sigma_px * sigma_px),
+            fit_share: 1.0,
+            ln_scale: None,
+            scale_gain: 0.0,
+            ln_depth: 0.0,
+            ln_depth_var: f32::INFINITY,
+            centroid_px: view.centroid_px,
+            area_px: view.pixels as f32,
+            residual: SURE_NATS,
+            other_class: 0.0,
+            clear: !view.cut && view.hidden <= register::MOST_HIDDEN,
+            usual: Usual::default(),
+            known_frames: 0.0,
+            metres_per_pixel: expected.metres_per_pixel(view),
+            depth_m: view.depth_m,
+            rect: view.rect,
+        }
+    }
+
     /// The picture says where the body is, well enough to speak of its motion.
     pub fn is_placed(&self) -> bool {
         self.found
@@ -138,6 +167,43 @@ pub struct Observed {
     pub ghosts: Vec<Ghost>,
     /// What of it looks as the pictures before it did.
     pub recalled: Recalled,
+    /// An observer was asked. If not, only bodies that look as before have measurements, at their places, and the maps are the expected ones.
+    pub looked: bool,
+}
+
+impl Observed {
+    fn clear(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        let pixels = width * height;
+        self.object.resize(pixels, NONE);
+        for map in [
+            &mut self.depth_m,
+            &mut self.confidence,
+            &mut self.support,
+            &mut self.information,
+            &mut self.ln_depth_error,
+        ] {
+            map.resize(pixels, 0.0);
+        }
+        self.measurements.clear();
+        self.ghosts.clear();
+    }
+
+    /// What a picture shows that looks as the ones before it.
+    pub(crate) fn fill_as_expected(&mut self, expected: &Expected) {
+        self.clear(expected.width, expected.height);
+        self.looked = false;
+        self.object.clone_from(&expected.object);
+        self.depth_m.clone_from(&expected.depth_m);
+        for map in [
+            &mut self.confidence,
+            &mut self.support,
+            &mut self.information,
+            &mut self.ln_depth_error,
+        ] {
+            map.fill(0.0);
+        }
+    }
 }
 
 /// A surface with less information than this cannot be told from what is behind it, nats.

@@ -30,7 +30,7 @@ const FOUND_NATS: f32 = 0.5;
 /// Errors of an observer are alike within so many pixels; independent errors would make variances too small.
 const ALIKE_PX: f32 = 6.0;
 /// Share of its outline that may be hidden for a body to have a size and a place of its own.
-const MOST_HIDDEN: f32 = 0.3;
+pub(super) const MOST_HIDDEN: f32 = 0.3;
 /// Something nearer by this share hides a body.
 const HIDES: f32 = 0.97;
 /// Steps of ln(scale) that are tried, and how many of them.

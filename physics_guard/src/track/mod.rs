@@ -16,7 +16,7 @@ use glam::{Quat, Vec2, Vec3};
 pub use fit::{Line, Parabola};
 pub use kalman::Offset;
 pub use motion::Motion;
-pub(crate) use motion::diameter_m;
+pub(crate) use motion::{diameter_m, is_still};
 
 use crate::expected::{BodyKind, Expected};
 use crate::observed::Observed;

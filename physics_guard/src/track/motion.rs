@@ -25,6 +25,13 @@ pub enum Motion {
     Moving,
 }
 
+/// The body has no speed now.
+pub(crate) fn is_still(body: &Body) -> bool {
+    body.kind == BodyKind::Fixed
+        || (body.linear_velocity_m_s.length() < RESTING_M_S
+            && body.angular_velocity_rad_s.length() < RESTING_RAD_S)
+}
+
 /// Tells it from the state before: place, turn, velocity and time.
 pub(super) fn motion(
     body: &Body,
@@ -36,9 +43,8 @@ pub(super) fn motion(
         return Motion::Moving;
     }
     let now = &body.world_from_body;
-    let still = body.linear_velocity_m_s.length() < RESTING_M_S
+    let still = is_still(body)
         && velocity_m_s.length() < RESTING_M_S
-        && body.angular_velocity_rad_s.length() < RESTING_RAD_S
         && now.translation_m.distance(place_m) < RESTING_M
         && now.rotation.angle_between(rotation) < 0.02;
     if still {

@@ -153,8 +153,8 @@ impl Corrector {
         };
         let snapshot = sane(request);
         self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
-        let judgement = match self.look(&draft.rgb, &snapshot, Some(drafts.candidates())) {
-            Ok((judgement, _)) => judgement,
+        let judgement = match self.first_look(&draft.rgb, &snapshot, Some(drafts.candidates())) {
+            Ok(judgement) => judgement,
             Err(error) => {
                 self.blind(&error);
                 let frame = drafts.finish(request, draft, FrameSource::Model, Keep::All)?;
@@ -227,8 +227,8 @@ impl Corrector {
             .flat_map(|p| [p[0], p[1], p[2]])
             .map(|b| f32::from(b) / 255.0)
             .collect();
-        let judgement = match self.look(&rgb, &snapshot, None) {
-            Ok((judgement, _)) => judgement,
+        let judgement = match self.first_look(&rgb, &snapshot, None) {
+            Ok(judgement) => judgement,
             Err(error) => {
                 self.blind(&error);
                 self.view = Some(view);
@@ -275,14 +275,27 @@ impl Corrector {
         known: Option<&Candidates>,
     ) -> Result<(Judgement, Evidence), ModelError> {
         profile_scope!("judge");
-        let bytes: Vec<u8> = rgb.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-        let evidence = self.observer.observe(&bytes, snapshot)?;
-        let remembered = known.map(|known| Remembered {
-            rgb,
-            memory_rgb: &known.memory,
-            memory_confidence: &known.memory_confidence,
-        });
+        let evidence = self.observer.observe(&bytes_of(rgb), snapshot)?;
+        self.stats.looks += 1;
+        let remembered = known.map(|known| remembered(rgb, known));
         Ok((self.guard.judge(&evidence, remembered), evidence))
+    }
+
+    /// Judges the picture that the model drafted: at a glance if that does.
+    fn first_look(
+        &mut self,
+        rgb: &[f32],
+        snapshot: &ShadowSnapshot,
+        known: Option<&Candidates>,
+    ) -> Result<Judgement, ModelError> {
+        let glance = {
+            profile_scope!("glance");
+            self.guard.glance(&bytes_of(rgb), known.map(|known| remembered(rgb, known)))
+        };
+        match glance {
+            Some(judgement) => Ok(judgement),
+            None => self.look(rgb, snapshot, known).map(|(judgement, _)| judgement),
+        }
     }
 
     fn blind(&mut self, error: &ModelError) {
@@ -414,12 +427,7 @@ impl Corrector {
         }
         let Some((_, rgb, evidence)) = best else { return Ok(None) };
         // The guard must have seen last what is shown.
-        let remembered = Remembered {
-            rgb: &rgb,
-            memory_rgb: &known.memory,
-            memory_confidence: &known.memory_confidence,
-        };
-        let judgement = self.guard.judge(&evidence, Some(remembered));
+        let judgement = self.guard.judge(&evidence, Some(remembered(&rgb, known)));
         let same = |v: &Verdict| {
             alarms
                 .iter()
@@ -554,6 +562,14 @@ impl Corrector {
 
 fn source_of(level: Level) -> FrameSource {
     if level == Level::ShadowPaint { FrameSource::ShadowPaint } else { FrameSource::Model }
+}
+
+fn bytes_of(rgb: &[f32]) -> Vec<u8> {
+    rgb.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect()
+}
+
+fn remembered<'a>(rgb: &'a [f32], known: &'a Candidates) -> Remembered<'a> {
+    Remembered { rgb, memory_rgb: &known.memory, memory_confidence: &known.memory_confidence }
 }
 
 /// The request's state without insane bodies, as models draw it.

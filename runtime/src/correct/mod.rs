@@ -81,6 +81,8 @@ pub struct GuardNote {
 pub struct GuardStats {
     /// Pictures that were judged.
     pub judged: u64,
+    /// Times that the observer was asked, for corrections too; other pictures look as those before them.
+    pub looks: u64,
     /// Pictures that could not be judged.
     pub blind: u64,
     /// Pictures with at least one verdict.

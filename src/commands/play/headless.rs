@@ -174,6 +174,7 @@ fn guard_figures(mode: &str, stats: &GuardStats) -> Value {
     json!({
         "mode": mode,
         "judged": stats.judged,
+        "looks": stats.looks,
         "blind": stats.blind,
         "rejects": stats.rejects,
         "verdicts": stats.verdicts,

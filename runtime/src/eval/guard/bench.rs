@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use reverie_guard::colour::{delta_e_2000, lab};
 use reverie_guard::expected::PixelRect;
 use reverie_guard::fault::Label;
 use reverie_guard::{Fault, FaultClass, ShadowSnapshot, Verdict};
@@ -22,6 +23,8 @@ use crate::data::Episode;
 const ABOUT: f32 = 0.5;
 /// Verdicts further apart are two alarms, seconds.
 const ALARM_GAP_S: f32 = 1.0;
+/// ΔE2000 that anybody sees, though small and seen for a moment.
+const VISIBLE_DELTA_E: f64 = 5.0;
 /// Printed verdicts on clean pictures.
 const EXAMPLES: usize = 12;
 /// Bodies of so many pixels must be missed when they are taken out of the picture.
@@ -78,10 +81,14 @@ pub struct BenchReport {
     pub classes: Vec<ClassFigures>,
     /// Bodies taken out of the picture.
     pub blindness: Vec<Blindness>,
-    /// The observer, median and 95th percentile, milliseconds a picture.
+    /// The observer, median and 95th percentile, milliseconds a picture that it was shown.
     pub observe_ms: [f32; 2],
-    /// Registration and checks, alike.
+    /// Everything else, alike, of all pictures.
     pub judge_ms: [f32; 2],
+    /// Both.
+    pub total_ms: [f32; 2],
+    /// Share of the pictures that the observer was shown.
+    pub looked: f64,
     /// Every fault.
     pub outcomes: Vec<Outcome>,
     /// Pictures written.
@@ -167,6 +174,8 @@ pub fn bench(
         blindness,
         observe_ms: median_and_p95(&watch.observe_ms),
         judge_ms: median_and_p95(&watch.judge_ms),
+        total_ms: median_and_p95(&watch.total_ms),
+        looked: watch.observe_ms.len() as f64 / watch.total_ms.len().max(1) as f64,
         outcomes,
         pictures: Vec::new(),
         measured_s: 0.0,
@@ -206,7 +215,7 @@ impl Bench {
             for frame in 0..episode.len().min(most_frames) {
                 let rgb = match source {
                     Source::Render => episode.frame_rgb(frame)?,
-                    Source::Model => self.dreamer.picture(episode, frame, None)?,
+                    Source::Model => self.dreamer.picture(episode, frame)?,
                 };
                 let truth = Arc::new(episode.snapshot(frame));
                 let judgement = self.watch.judge(&rgb, &truth)?;
@@ -266,8 +275,11 @@ impl Bench {
         let (fault, labels) = (&case.fault, case.labels.clone());
         let mut trial = Trial::new(Source::Model, name_of(episode), fault, labels);
         for frame in case.first..case.end {
-            let rgb = self.dreamer.picture(episode, frame, Some(fault))?;
+            let (right, rgb) = self.dreamer.pictures(episode, frame, fault)?;
             let since = frame.checked_sub(case.start);
+            if since.is_some() {
+                trial.visible_px.push(visible_px(&right, &rgb));
+            }
             trial.look(&mut self.watch, rgb, episode.snapshot(frame), since)?;
         }
         self.finish(trial);
@@ -291,6 +303,8 @@ struct Trial<'a> {
     hit: Option<(usize, Verdict)>,
     reported_absent: bool,
     others: BTreeSet<(&'static str, Option<u64>)>,
+    /// By picture with the fault; empty if nobody knows the right ones.
+    visible_px: Vec<usize>,
     before: Vec<u8>,
     with_fault: Vec<u8>,
     rect: PixelRect,
@@ -307,6 +321,7 @@ impl<'a> Trial<'a> {
             hit: None,
             reported_absent: false,
             others: BTreeSet::new(),
+            visible_px: Vec::new(),
             before: Vec::new(),
             with_fault: Vec::new(),
             rect: PixelRect::default(),
@@ -353,10 +368,12 @@ impl<'a> Trial<'a> {
     }
 
     fn finish(self) -> (Outcome, Shot) {
-        let median = |of: fn(&Label) -> usize| -> usize {
-            let mut values: Vec<usize> = self.labels.iter().flatten().map(of).collect();
+        let median = |mut values: Vec<usize>| {
             values.sort_unstable();
-            values.get(values.len() / 2).copied().unwrap_or(0)
+            values.get(values.len() / 2).copied()
+        };
+        let of_labels = |of: fn(&Label) -> usize| -> usize {
+            median(self.labels.iter().flatten().map(of).collect()).unwrap_or(0)
         };
         let first_seen = self.first_seen.unwrap_or(0);
         let hit = self.hit.as_ref();
@@ -366,8 +383,9 @@ impl<'a> Trial<'a> {
             class: self.fault.class,
             strength: self.fault.strength,
             body: self.fault.body,
-            expected_px: median(|label| label.expected_px),
-            changed_px: median(|label| label.changed_px),
+            expected_px: of_labels(|label| label.expected_px),
+            changed_px: of_labels(|label| label.changed_px),
+            visible_px: median(self.visible_px),
             frames: self.labels.iter().flatten().count(),
             delay_frames: hit.map(|(since, _)| since.saturating_sub(first_seen) + 1),
             check: hit.map(|(_, verdict)| verdict.check.to_owned()),
@@ -389,6 +407,13 @@ impl<'a> Trial<'a> {
 
 fn name_of(episode: &Episode) -> String {
     episode.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Pixels that anybody would call another colour.
+fn visible_px(right: &[u8], wrong: &[u8]) -> usize {
+    let colour = |rgb: &[u8]| lab([rgb[0], rgb[1], rgb[2]].map(|byte| f32::from(byte) / 255.0));
+    let pairs = right.chunks_exact(3).zip(wrong.chunks_exact(3));
+    pairs.filter(|(a, b)| a != b && delta_e_2000(colour(a), colour(b)) > VISIBLE_DELTA_E).count()
 }
 
 /// Area in both over the area of the smaller one.

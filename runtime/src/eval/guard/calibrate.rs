@@ -97,7 +97,7 @@ pub fn calibrate(
                 Source::Model => {
                     progress("model pictures", 0.5 * number as f64 / most as f64);
                     dreamer.begin();
-                    let pictures = (0..frames).map(|i| dreamer.picture(&episode, i, None));
+                    let pictures = (0..frames).map(|i| dreamer.picture(&episode, i));
                     Some(pictures.collect::<Result<Vec<_>, _>>()?)
                 }
             };
@@ -136,7 +136,7 @@ fn pass(
     from: f64,
     progress: &mut dyn FnMut(&str, f64),
 ) -> Result<Calibrator, GuardEvalError> {
-    let mut watch = Watch::new(card_path, Some(thresholds))?;
+    let mut watch = Watch::new(card_path, Some(thresholds))?.always();
     let mut calibrator = Calibrator::new();
     for (number, run) in runs.iter().enumerate() {
         progress(what, from + 0.25 * number as f64 / runs.len() as f64);

@@ -11,6 +11,8 @@ use super::source::Source;
 pub const WANTED: f64 = 0.95;
 /// Borders of the classes of visible size, pixels.
 pub const SIZES: [usize; 6] = [12, 24, 48, 96, 192, 384];
+/// A fault that visibly changes fewer pixels does not show: a body before a wall of its own colour can be taken away unseen.
+pub const SHOWS_PX: usize = 24;
 /// Fewer cases say nothing of a share of 95 %.
 const FEWEST_CASES: usize = 5;
 
@@ -31,6 +33,8 @@ pub struct Outcome {
     pub expected_px: usize,
     /// Median of the pixels that show another body than they should.
     pub changed_px: usize,
+    /// Median of the pixels whose colour it changes visibly; `None` if nobody knows the right picture.
+    pub visible_px: Option<usize>,
     /// Pictures with the fault.
     pub frames: usize,
     /// Pictures from the first one in which it can be seen to the verdict, 1 if that is the first; `None` if there was none.
@@ -58,6 +62,8 @@ pub struct ClassFigures {
     pub detected: f64,
     /// Cases and share detected at full strength.
     pub full_strength: (usize, f64),
+    /// The same of those that can be seen: [`SHOWS_PX`] and more change their colour visibly.
+    pub shown: (usize, f64),
     /// Smallest size from which on 95 % are detected at full strength, pixels of the body; `None` if there is none among
     /// [`SIZES`].
     pub stated_px: Option<usize>,
@@ -99,6 +105,13 @@ fn share(outcomes: &[&Outcome]) -> (usize, f64) {
     (outcomes.len(), hits as f64 / outcomes.len().max(1) as f64)
 }
 
+impl Outcome {
+    /// The picture shows it.
+    pub fn shows(&self) -> bool {
+        self.visible_px.is_none_or(|px| px >= SHOWS_PX)
+    }
+}
+
 impl ClassFigures {
     /// Of the outcomes of one class and source; `None` without any.
     pub fn of(class: FaultClass, source: Source, outcomes: &[Outcome]) -> Option<Self> {
@@ -112,6 +125,7 @@ impl ClassFigures {
             .copied()
             .filter(|o| (o.strength - class.full_strength()).abs() < 1e-3)
             .collect();
+        let shown: Vec<&Outcome> = full.iter().copied().filter(|o| o.shows()).collect();
         let from = |px: usize| -> Vec<&Outcome> {
             full.iter().copied().filter(|o| o.expected_px >= px).collect()
         };
@@ -157,6 +171,7 @@ impl ClassFigures {
             cases,
             detected,
             full_strength: share(&full),
+            shown: share(&shown),
             stated_px,
             at_stated: stated_px.map(|px| share(&from(px))),
             delay_frames: delays.get(delays.len() / 2).map(|d| *d as f64),
@@ -173,7 +188,7 @@ impl ClassFigures {
 pub struct Blindness {
     /// Who made the pictures.
     pub source: Source,
-    /// Bodies of [`Self::least_px`] and more.
+    /// Bodies of [`Self::least_px`] and more whose absence shows.
     pub cases: usize,
     /// Pixels.
     pub least_px: usize,
@@ -191,6 +206,7 @@ impl Blindness {
                     && o.class == FaultClass::Erase
                     && o.strength >= 1.0
                     && o.expected_px >= least_px
+                    && o.shows()
             })
             .collect();
         let absent = erased.iter().filter(|o| o.reported_absent).count();
@@ -216,6 +232,7 @@ mod tests {
             body: 1,
             expected_px,
             changed_px: expected_px,
+            visible_px: None,
             frames: 10,
             delay_frames,
             check: delay_frames.map(|_| "permanence".to_owned()),
@@ -230,16 +247,19 @@ mod tests {
         let mut outcomes: Vec<Outcome> = (0..6).map(|_| outcome(1.0, 60, Some(3))).collect();
         outcomes.extend((0..4).map(|_| outcome(1.0, 30, None)));
         outcomes.push(outcome(0.4, 200, None));
+        // One that nobody can see.
+        outcomes[6].visible_px = Some(SHOWS_PX - 1);
         let figures = ClassFigures::of(FaultClass::Erase, Source::Render, &outcomes).unwrap();
         assert_eq!(figures.stated_px, Some(48));
         assert_eq!(figures.at_stated, Some((6, 1.0)));
         assert_eq!(figures.full_strength, (10, 0.6));
+        assert_eq!(figures.shown, (9, 6.0 / 9.0));
         assert_eq!(figures.by_size, [(24, 4, 0.0), (48, 6, 1.0)]);
         assert_eq!(figures.delay_frames, Some(3.0));
         assert!((figures.precision - 6.0 / 11.0).abs() < 1e-9);
         assert_eq!(figures.by_strength.len(), 2);
         assert!(ClassFigures::of(FaultClass::Lift, Source::Render, &outcomes).is_none());
         let blindness = Blindness::of(Source::Render, 24, &outcomes);
-        assert_eq!((blindness.cases, blindness.reported_absent), (10, 0.6));
+        assert_eq!((blindness.cases, blindness.reported_absent), (9, 6.0 / 9.0));
     }
 }

@@ -94,8 +94,12 @@ pub struct PlayFigures {
     pub flicker: f64,
     /// Of a picture without looking at it, median and 95th percentile, milliseconds.
     pub frame_ms: [f32; 2],
-    /// Looking at it.
+    /// Judging it.
     pub judge_ms: [f32; 2],
+    /// Mean of that over mean of the picture without it.
+    pub judge_share: f64,
+    /// Times that the observer was asked for a picture, corrections included.
+    pub looks_per_frame: f64,
     /// Correcting it, over those that were.
     pub correct_ms: [f32; 2],
 }
@@ -218,7 +222,7 @@ impl Run {
         Ok(Self {
             model,
             corrector: Corrector::new(eye, GuardStats::default()),
-            watch: Watch::new(card_path, None)?,
+            watch: Watch::new(card_path, None)?.always(),
             mode,
             orders: GuardOrders {
                 mode: guard,
@@ -338,6 +342,8 @@ impl Run {
             flicker: ratio(tally.flicker),
             frame_ms: median_and_p95(&tally.frame_ms),
             judge_ms: median_and_p95(&tally.judge_ms),
+            judge_share: sum(&tally.judge_ms) / sum(&tally.frame_ms).max(1e-3),
+            looks_per_frame: of_judged(stats.looks),
             correct_ms: median_and_p95(&tally.correct_ms),
         }
     }
@@ -363,6 +369,10 @@ impl Tally {
     }
 }
 
+fn sum(values: &[f32]) -> f64 {
+    values.iter().map(|value| f64::from(*value)).sum()
+}
+
 /// Of bytes, as values of 0 to 1.
 fn mean_squared_error(a: &[u8], b: &[u8]) -> f64 {
     let square = |(a, b): (&u8, &u8)| f64::from((i32::from(*a) - i32::from(*b)).pow(2));
@@ -378,7 +388,7 @@ impl PlayReport {
     pub fn table(&self) -> String {
         let mut out = format!("`{}`, corrections within {:.0} ms\n", self.model, self.deadline_ms);
         out += &format!(
-            "{:<9} {:<8} {:>7} {:>11} {:>9} {:>8} {:>9} {:>8} {:>8} {:>14} {:>14} {:>14}  levels\n",
+            "{:<9} {:<8} {:>7} {:>11} {:>9} {:>8} {:>9} {:>8} {:>8} {:>14} {:>14} {:>7} {:>6} {:>14}  levels\n",
             "mode",
             "guard",
             "play",
@@ -390,6 +400,8 @@ impl PlayReport {
             "at edges",
             "frame ms",
             "judge ms",
+            "share",
+            "looks",
             "correct ms"
         );
         for run in &self.runs {
@@ -406,7 +418,7 @@ impl PlayReport {
                 .map(|(level, share)| format!("{level} {:.1} %", 100.0 * share))
                 .collect();
             out += &format!(
-                "{:<9} {:<8} {:>5.0} s {:>5.1} / min {:>7.1} % {:>5.2} dB {:>9} {:>8.4} {:>8} {:>14} {:>14} {:>14}  {}\n",
+                "{:<9} {:<8} {:>5.0} s {:>5.1} / min {:>7.1} % {:>5.2} dB {:>9} {:>8.4} {:>8} {:>14} {:>14} {:>5.1} % {:>6.2} {:>14}  {}\n",
                 name(&run.mode),
                 name(&run.guard),
                 run.played_s,
@@ -418,6 +430,8 @@ impl PlayReport {
                 optional(run.edge_flicker, 4),
                 ms(run.frame_ms),
                 ms(run.judge_ms),
+                100.0 * run.judge_share,
+                run.looks_per_frame,
                 ms(run.correct_ms),
                 levels.join(", ")
             );

@@ -57,12 +57,13 @@ impl BenchReport {
         line(
             &mut out,
             format!(
-                "{:<13} {:<7} {:>6} {:>9} {:>15} {:>10} {:>15} {:>7} {:>10}  first check",
+                "{:<13} {:<7} {:>6} {:>9} {:>15} {:>15} {:>10} {:>15} {:>7} {:>10}  first check",
                 "fault",
                 "picture",
                 "cases",
                 "detected",
                 "full strength",
+                "that show",
                 "95 % from",
                 "there",
                 "delay",
@@ -87,8 +88,14 @@ impl BenchReport {
         line(
             &mut out,
             format!(
-                "observer {:.1} ms (p95 {:.1}), registration and checks {:.1} ms (p95 {:.1})",
-                self.observe_ms[0], self.observe_ms[1], self.judge_ms[0], self.judge_ms[1]
+                "{:.1} ms a picture (p95 {:.1}): observer {:.1} ms (p95 {:.1}) for {} of them, the rest {:.1} ms (p95 {:.1})",
+                self.total_ms[0],
+                self.total_ms[1],
+                self.observe_ms[0],
+                self.observe_ms[1],
+                percent(self.looked),
+                self.judge_ms[0],
+                self.judge_ms[1]
             ),
         );
         out
@@ -152,12 +159,13 @@ fn row(f: &ClassFigures, percent: impl Fn(f64) -> String) -> String {
     let stated = f.stated_px.map_or("none".to_owned(), |px| format!("{px} px"));
     let checks: Vec<String> = f.checks.iter().map(|(name, n)| format!("{name} {n}")).collect();
     format!(
-        "{:<13} {:<7} {:>6} {:>9} {:>15} {:>10} {:>15} {:>7} {:>10}  {}",
+        "{:<13} {:<7} {:>6} {:>9} {:>15} {:>15} {:>10} {:>15} {:>7} {:>10}  {}",
         f.class.name(),
         f.source.name(),
         f.cases,
         percent(f.detected),
         of(f.full_strength),
+        of(f.shown),
         stated,
         f.at_stated.map_or(format!("below {:.0} %", 100.0 * WANTED), of),
         f.delay_frames.map_or("-".to_owned(), |delay| format!("{delay:.0}")),

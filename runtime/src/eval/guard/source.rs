@@ -38,49 +38,57 @@ impl Source {
 /// The model that makes pictures, from a look alone: as a game begins.
 pub(super) struct Dreamer {
     model: ReverieModel,
-    /// Shows the true state beside one that is half wrong.
-    beside: Option<ReverieModel>,
+    /// Has never seen anything but the fault: a model that knows better goes on painting what it knows.
+    faulty: Option<ReverieModel>,
 }
 
 impl Dreamer {
-    pub(super) fn new(card_path: &Path, with_beside: bool) -> Result<Self, GuardEvalError> {
+    pub(super) fn new(card_path: &Path, with_faults: bool) -> Result<Self, GuardEvalError> {
         let load = || -> Result<ReverieModel, GuardEvalError> {
             let card = ModelCard::load(card_path)?;
             Ok(ReverieModel::load(card_path, card, &LoadOptions::default())?)
         };
-        Ok(Self { model: load()?, beside: if with_beside { Some(load()?) } else { None } })
+        Ok(Self { model: load()?, faulty: if with_faults { Some(load()?) } else { None } })
     }
 
     /// Another world begins.
     pub(super) fn begin(&mut self) {
         self.model.forget_world();
-        if let Some(beside) = &mut self.beside {
-            beside.forget_world();
+        if let Some(faulty) = &mut self.faulty {
+            faulty.forget_world();
         }
     }
 
-    /// The picture of frame `index`, showing the fault from its start on.
+    /// The picture of frame `index`.
     pub(super) fn picture(
         &mut self,
         episode: &Episode,
         index: usize,
-        fault: Option<&Fault>,
     ) -> Result<Vec<u8>, GuardEvalError> {
+        dream(&mut self.model, episode, index, episode.snapshot(index))
+    }
+
+    /// The right picture of frame `index`, and the one to show: from the start of the fault on that of a model which never knew better.
+    pub(super) fn pictures(
+        &mut self,
+        episode: &Episode,
+        index: usize,
+        fault: &Fault,
+    ) -> Result<(Vec<u8>, Vec<u8>), GuardEvalError> {
+        let right = self.picture(episode, index)?;
+        let Some(faulty) = &mut self.faulty else { return Ok((right.clone(), right)) };
         let truth = episode.snapshot(index);
-        let drawn = fault.map_or_else(|| truth.clone(), |fault| fault.drawn(&truth));
-        let mut rgb = dream(&mut self.model, episode, index, drawn)?;
-        if let (Some(fault), Some(beside)) = (fault, &mut self.beside)
-            && fault.opacity() < 1.0
-        {
-            let right = dream(beside, episode, index, truth)?;
-            let share =
-                if fault.is_active(episode.snapshot(index).tick) { fault.opacity() } else { 1.0 };
-            for (wrong, right) in rgb.iter_mut().zip(right) {
-                *wrong =
-                    (share * f32::from(*wrong) + (1.0 - share) * f32::from(right)).round() as u8;
-            }
+        let always = Fault { start_tick: 0, ..fault.clone() };
+        let wrong = dream(faulty, episode, index, always.drawn(&truth))?;
+        if !fault.is_active(truth.tick) {
+            return Ok((right.clone(), right));
         }
-        Ok(rgb)
+        let share = fault.opacity();
+        let mix = |(wrong, right): (&u8, &u8)| {
+            (share * f32::from(*wrong) + (1.0 - share) * f32::from(*right)).round() as u8
+        };
+        let shown = wrong.iter().zip(&right).map(mix).collect();
+        Ok((right, shown))
     }
 }
 

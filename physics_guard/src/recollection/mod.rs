@@ -10,34 +10,26 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use reverie_kernels::geometry::CameraPose;
-use reverie_kernels::raster::{Scene, ShadowMaps, ray};
+use reverie_kernels::raster::{Scene, ShadowMaps};
 use reverie_kernels::warp::{PastFrame, warp};
+
+mod carried;
+mod shift;
+
+use carried::{Carried, forget_enlarged};
+pub use shift::Shift;
 
 use crate::expected::{Expected, NONE, PixelRect, ShadowSnapshot};
 use crate::region::flood;
 
-/// A carried pixel is known from this share of its footprint on.
-const KNOWN: f32 = 0.6;
-/// Further outside the range of its neighbours than this, of 0 to 1, a colour differs;
-const DIFFERS: f32 = 0.05;
-/// in bright pictures so much of their brightness more.
-const DIFFERS_SHARE: f32 = 0.08;
-/// Means are taken over so many pixels to each side.
-const AROUND: usize = 2;
-/// A surface that only got lighter or darker by up to this factor, in all channels alike, came into another light.
-const LIGHT: f32 = 2.5;
-/// How unlike the channels may change for that.
-const SAME_HUE: f32 = 1.3;
-/// Colours this dark have no hue, 0 to 1.
-const DARK: f32 = 0.04;
-/// A surface that was so many times as far away shows other things now.
-const ENLARGED: f32 = 1.3;
 /// Age of the picture that creeping is measured against, and of what is forgotten, seconds.
 const LONG_S: f64 = 1.2;
 const OLDEST_S: f64 = 3.5;
 /// Pictures in between are kept so far apart, seconds.
 const APART_S: f64 = 0.3;
+/// Share of a body that accepted pictures must know, and of that which must look alike, for it to look as before.
+const MOSTLY: f32 = 0.4;
+const AS_BEFORE: f32 = 0.85;
 /// Share of a region's rectangle that must look as it did.
 const ALIKE_REGION: f32 = 0.8;
 /// Smaller regions are noise.
@@ -64,6 +56,8 @@ pub struct Alike {
     pub long_known: u32,
     /// See [`Self::share`].
     pub long_share: f32,
+    /// Where it stands, from where the last accepted picture says that it does; `None` if its brightness does not tell.
+    pub shift: Option<Shift>,
 }
 
 /// A connected region that looks otherwise than all accepted pictures that know it.
@@ -87,6 +81,16 @@ pub struct Recalled {
 }
 
 impl Recalled {
+    /// A body of so many pixels looks as it did in the accepted pictures that know most of it.
+    pub fn vouches_for(&self, body: u16, pixels: u32) -> bool {
+        let alike = self.bodies.iter().find(|alike| alike.body == body);
+        let mostly = |known: u32| known as f32 >= MOSTLY * pixels as f32;
+        alike.is_some_and(|alike| {
+            let long = !mostly(alike.long_known) || alike.long_share >= AS_BEFORE;
+            mostly(alike.known) && alike.share >= AS_BEFORE && long
+        })
+    }
+
     /// Most of a rectangle looks as it did, in a picture `width` pixels wide.
     pub fn knows(&self, rect: &PixelRect, width: usize) -> bool {
         let (mut alike, mut all) = (0, 0);
@@ -106,15 +110,6 @@ struct Seen {
     time_s: f64,
 }
 
-#[derive(Debug, Default)]
-struct Carried {
-    rgb: Vec<f32>,
-    valid: Vec<f32>,
-    /// By pixel: 0 not known, 1 alike, 2 lighter or darker, 3 differs.
-    told: Vec<u8>,
-    is_long: bool,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct UsualShare {
     share: f32,
@@ -130,6 +125,9 @@ pub(crate) struct Recollection {
     /// The expected picture, without colours yet.
     pending: Option<(PastFrame, f64)>,
     usual: HashMap<u64, UsualShare>,
+    /// The picture that is compared, 0 to 1.
+    rgb: Vec<f32>,
+    shifts: shift::Shifts,
     visited: Vec<bool>,
     stack: Vec<u32>,
 }
@@ -180,18 +178,27 @@ impl Recollection {
         self.pending = Some((PastFrame::new(scene, &snapshot.camera, maps, blank), now_s));
     }
 
+    /// There is a picture to compare with.
+    pub(crate) fn knows_any(&self) -> bool {
+        !self.carried.is_empty()
+    }
+
     /// Compares a picture, sRGB, with what it must look like. A picture of another size says nothing.
     pub(crate) fn compare(&mut self, expected: &Expected, rgb: &[u8]) -> Recalled {
         let mut recalled = Recalled::default();
         if rgb.len() != 3 * expected.width * expected.height || self.carried.is_empty() {
             return recalled;
         }
+        self.rgb.clear();
+        self.rgb.extend(rgb.iter().map(|byte| f32::from(*byte) / 255.0));
         for carried in &mut self.carried {
             if carried.valid.len() != expected.width * expected.height {
                 return recalled;
             }
-            carried.tell(expected, rgb);
+            carried.tell(expected, &self.rgb);
         }
+        let newest = self.carried.iter().find(|carried| !carried.is_long);
+        self.shifts.measure(expected, newest, &self.rgb);
         let places = expected.snapshot.bodies.len();
         let mut counts = vec![[[0u32; 2]; 2]; places];
         for carried in &self.carried {
@@ -222,6 +229,7 @@ impl Recollection {
                 share: share(*now, usual.map(|u| u.share)),
                 long_known: long[0],
                 long_share: share(*long, usual.map(|u| u.long_share)),
+                shift: self.shifts.of(view.body),
             });
         }
         recalled.told = (0..expected.object.len())
@@ -296,106 +304,5 @@ impl Recollection {
     }
 }
 
-impl Carried {
-    fn tell(&mut self, expected: &Expected, rgb: &[u8]) {
-        self.told.clear();
-        self.told.resize(expected.width * expected.height, 0);
-        for y in 0..expected.height {
-            for x in 0..expected.width {
-                let pixel = y * expected.width + x;
-                if self.valid[pixel] >= KNOWN {
-                    let told = if self.is_in_range(expected, x, y, rgb) {
-                        1
-                    } else {
-                        self.mean_tells(expected, x, y, rgb)
-                    };
-                    self.told[pixel] = told;
-                }
-            }
-        }
-    }
-
-    /// Whether a pixel's colour lies between those of its neighbours as they were.
-    fn is_in_range(&self, expected: &Expected, x: usize, y: usize, rgb: &[u8]) -> bool {
-        let (width, own) = (expected.width, 3 * (y * expected.width + x));
-        let mut least = [self.rgb[own], self.rgb[own + 1], self.rgb[own + 2]];
-        let mut most = least;
-        for ny in y.saturating_sub(1)..(y + 2).min(expected.height) {
-            for nx in x.saturating_sub(1)..(x + 2).min(width) {
-                let other = ny * width + nx;
-                if self.valid[other] <= 0.0 {
-                    continue;
-                }
-                for c in 0..3 {
-                    let value = self.rgb[3 * other + c];
-                    least[c] = least[c].min(value);
-                    most[c] = most[c].max(value);
-                }
-            }
-        }
-        (0..3).all(|c| {
-            let value = f32::from(rgb[own + c]) / 255.0;
-            let room = room(most[c]);
-            value >= least[c] - room && value <= most[c] + room
-        })
-    }
-
-    /// Compares the means of the same surface around a pixel: whoever comes closer sees more of a wall, but no other wall.
-    fn mean_tells(&self, expected: &Expected, x: usize, y: usize, rgb: &[u8]) -> u8 {
-        let width = expected.width;
-        let object = expected.object[y * width + x];
-        let (mut now, mut then, mut count) = ([0.0f32; 3], [0.0f32; 3], 0.0f32);
-        for ny in y.saturating_sub(AROUND)..(y + AROUND + 1).min(expected.height) {
-            for nx in x.saturating_sub(AROUND)..(x + AROUND + 1).min(width) {
-                let other = ny * width + nx;
-                if expected.object[other] != object || self.valid[other] < KNOWN {
-                    continue;
-                }
-                count += 1.0;
-                for c in 0..3 {
-                    now[c] += f32::from(rgb[3 * other + c]) / 255.0;
-                    then[c] += self.rgb[3 * other + c];
-                }
-            }
-        }
-        let count = count.max(1.0);
-        let (mut differs, mut slowest, mut fastest) = (false, f32::MAX, 0.0f32);
-        for (now, then) in now.into_iter().zip(then) {
-            let (now, then) = (now / count, then / count);
-            differs |= (now - then).abs() > room(then);
-            let ratio = (now + DARK) / (then + DARK);
-            slowest = slowest.min(ratio);
-            fastest = fastest.max(ratio);
-        }
-        if !differs {
-            return 1;
-        }
-        let is_light = fastest < SAME_HUE * slowest && fastest < LIGHT && slowest > 1.0 / LIGHT;
-        if is_light { 2 } else { 3 }
-    }
-}
-
-/// What was seen from much farther off says little of how it looks from nearby. Bodies are taken to stand still.
-fn forget_enlarged(camera: &CameraPose, maps: &ShadowMaps, then: &CameraPose, valid: &mut [f32]) {
-    let then_from_now = then.world_from_camera.inverse().compose(&camera.world_from_camera);
-    let [first, right, below] =
-        [(0, 0), (1, 0), (0, 1)].map(|(x, y)| ray(camera, maps.width, maps.height, x, y));
-    let (right, below) = (right - first, below - first);
-    for (pixel, valid) in valid.iter_mut().enumerate().filter(|(_, valid)| **valid > 0.0) {
-        let depth_m = maps.depth_m[pixel];
-        let (x, y) = (pixel % maps.width, pixel / maps.width);
-        let point = (first + x as f32 * right + y as f32 * below) * depth_m;
-        if depth_m.is_finite() && -then_from_now.transform_point(point).z > ENLARGED * depth_m {
-            *valid = 0.0;
-        }
-    }
-}
-
-/// How far a colour may lie from `value`.
-fn room(value: f32) -> f32 {
-    DIFFERS + DIFFERS_SHARE * value
-}
-
 #[cfg(test)]
-#[path = "recollection_tests.rs"]
 mod tests;

@@ -3,22 +3,12 @@
 use std::sync::Arc;
 
 use glam::{Quat, Vec3};
+use proptest::prelude::*;
 
 use super::*;
 use crate::expected::Shape;
-use crate::testing::{HEIGHT, Noise, WIDTH, body, court, observe};
+use crate::testing::{HEIGHT, Noise, WIDTH, body, court, observe, painted};
 use crate::{Guard, Thresholds};
-
-/// A picture of a snapshot: every body in a colour of its own.
-fn painted(snapshot: &ShadowSnapshot) -> Vec<u8> {
-    let mut expected = Expected::default();
-    expected.draw(Arc::new(snapshot.clone()), WIDTH, HEIGHT);
-    let colour = |object: &u16| match snapshot.bodies.get(usize::from(*object)) {
-        Some(body) => [60 + (body.id * 53 % 160) as u8, 40 + (body.id * 91 % 180) as u8, 90],
-        None => [120, 160, 220],
-    };
-    expected.object.iter().flat_map(colour).collect()
-}
 
 /// Shows `before` for two seconds, then `picture` while `now` is expected.
 fn held(before: &ShadowSnapshot, now: &ShadowSnapshot, picture: &[u8]) -> Recalled {
@@ -131,4 +121,27 @@ fn an_observer_that_misreads_what_looks_as_before_is_overruled() {
     };
     assert!(spoke(false).contains(&"resized"), "{:?}", spoke(false));
     assert!(!spoke(true).contains(&"resized"), "{:?}", spoke(true));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A body painted a little beside its place is measured there, whatever the light, and its neighbours stay in place.
+    #[test]
+    fn a_shift_of_less_than_a_pixel_is_measured(x_m in -0.05f32..0.05, y_m in -0.05f32..0.05, light in 0.7f32..1.1) {
+        let now = court();
+        let mut aside = court();
+        body(&mut aside, 10).world_from_body.translation_m += Vec3::new(x_m, y_m, 0.0);
+        let lit = painted(&aside).iter().map(|byte| (f32::from(*byte) * light) as u8).collect::<Vec<_>>();
+        let recalled = held(&now, &now, &lit);
+        let mut expected = Expected::default();
+        expected.draw(Arc::new(now.clone()), WIDTH, HEIGHT);
+        let view = expected.views.iter().find(|view| expected.body(view).unwrap().id == 10).unwrap();
+        // The camera looks down a little.
+        let want = glam::Vec2::new(x_m, -0.98 * y_m) / expected.metres_per_pixel(view);
+        let shift = of(&recalled, 10).shift.unwrap();
+        prop_assert!(shift.px.distance(want) < 0.2 + 0.3 * want.length(), "{shift:?} for {want}");
+        let still = of(&recalled, 12).shift.unwrap();
+        prop_assert!(still.px.length() < 0.15, "{still:?}");
+    }
 }

@@ -1,0 +1,137 @@
+//! A picture of before, as it must look now, and where the present one differs.
+
+use reverie_kernels::geometry::CameraPose;
+use reverie_kernels::raster::{ShadowMaps, ray};
+
+use crate::expected::Expected;
+
+/// A carried pixel is known from this share of its footprint on.
+pub(super) const KNOWN: f32 = 0.6;
+/// Further outside the range of its neighbours than this, of 0 to 1, a colour differs;
+const DIFFERS: f32 = 0.05;
+/// in bright pictures so much of their brightness more.
+const DIFFERS_SHARE: f32 = 0.08;
+/// Means are taken over so many pixels to each side.
+const AROUND: usize = 2;
+/// A surface that only got lighter or darker by up to this factor, in all channels alike, came into another light.
+const LIGHT: f32 = 2.5;
+/// How unlike the channels may change for that.
+const SAME_HUE: f32 = 1.3;
+/// Colours this dark have no hue, 0 to 1.
+const DARK: f32 = 0.04;
+/// A surface that was so many times as far away shows other things now.
+const ENLARGED: f32 = 1.3;
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    pub(super) rgb: Vec<f32>,
+    pub(super) valid: Vec<f32>,
+    /// By pixel: 0 not known, 1 alike, 2 lighter or darker, 3 differs.
+    pub(super) told: Vec<u8>,
+    pub(super) is_long: bool,
+}
+
+impl Carried {
+    /// Compares a picture, sRGB 0 to 1, with it.
+    pub(super) fn tell(&mut self, expected: &Expected, rgb: &[f32]) {
+        self.told.clear();
+        self.told.resize(expected.width * expected.height, 0);
+        for y in 0..expected.height {
+            for x in 0..expected.width {
+                let pixel = y * expected.width + x;
+                if self.valid[pixel] >= KNOWN {
+                    let told = if self.is_in_range(expected, x, y, rgb) {
+                        1
+                    } else {
+                        self.mean_tells(expected, x, y, rgb)
+                    };
+                    self.told[pixel] = told;
+                }
+            }
+        }
+    }
+
+    /// Whether a pixel's colour lies between those of its neighbours as they were.
+    fn is_in_range(&self, expected: &Expected, x: usize, y: usize, rgb: &[f32]) -> bool {
+        let (width, own) = (expected.width, 3 * (y * expected.width + x));
+        let mut least = [self.rgb[own], self.rgb[own + 1], self.rgb[own + 2]];
+        let mut most = least;
+        for ny in y.saturating_sub(1)..(y + 2).min(expected.height) {
+            for nx in x.saturating_sub(1)..(x + 2).min(width) {
+                let other = ny * width + nx;
+                if self.valid[other] <= 0.0 {
+                    continue;
+                }
+                for c in 0..3 {
+                    let value = self.rgb[3 * other + c];
+                    least[c] = least[c].min(value);
+                    most[c] = most[c].max(value);
+                }
+            }
+        }
+        (0..3).all(|c| {
+            let value = rgb[own + c];
+            let room = room(most[c]);
+            value >= least[c] - room && value <= most[c] + room
+        })
+    }
+
+    /// Compares the means of the same surface around a pixel: whoever comes closer sees more of a wall, but no other wall.
+    fn mean_tells(&self, expected: &Expected, x: usize, y: usize, rgb: &[f32]) -> u8 {
+        let width = expected.width;
+        let object = expected.object[y * width + x];
+        let (mut now, mut then, mut count) = ([0.0f32; 3], [0.0f32; 3], 0.0f32);
+        for ny in y.saturating_sub(AROUND)..(y + AROUND + 1).min(expected.height) {
+            for nx in x.saturating_sub(AROUND)..(x + AROUND + 1).min(width) {
+                let other = ny * width + nx;
+                if expected.object[other] != object || self.valid[other] < KNOWN {
+                    continue;
+                }
+                count += 1.0;
+                for c in 0..3 {
+                    now[c] += rgb[3 * other + c];
+                    then[c] += self.rgb[3 * other + c];
+                }
+            }
+        }
+        let count = count.max(1.0);
+        let (mut differs, mut slowest, mut fastest) = (false, f32::MAX, 0.0f32);
+        for (now, then) in now.into_iter().zip(then) {
+            let (now, then) = (now / count, then / count);
+            differs |= (now - then).abs() > room(then);
+            let ratio = (now + DARK) / (then + DARK);
+            slowest = slowest.min(ratio);
+            fastest = fastest.max(ratio);
+        }
+        if !differs {
+            return 1;
+        }
+        let is_light = fastest < SAME_HUE * slowest && fastest < LIGHT && slowest > 1.0 / LIGHT;
+        if is_light { 2 } else { 3 }
+    }
+}
+
+/// What was seen from much farther off says little of how it looks from nearby. Bodies are taken to stand still.
+pub(super) fn forget_enlarged(
+    camera: &CameraPose,
+    maps: &ShadowMaps,
+    then: &CameraPose,
+    valid: &mut [f32],
+) {
+    let then_from_now = then.world_from_camera.inverse().compose(&camera.world_from_camera);
+    let [first, right, below] =
+        [(0, 0), (1, 0), (0, 1)].map(|(x, y)| ray(camera, maps.width, maps.height, x, y));
+    let (right, below) = (right - first, below - first);
+    for (pixel, valid) in valid.iter_mut().enumerate().filter(|(_, valid)| **valid > 0.0) {
+        let depth_m = maps.depth_m[pixel];
+        let (x, y) = (pixel % maps.width, pixel / maps.width);
+        let point = (first + x as f32 * right + y as f32 * below) * depth_m;
+        if depth_m.is_finite() && -then_from_now.transform_point(point).z > ENLARGED * depth_m {
+            *valid = 0.0;
+        }
+    }
+}
+
+/// How far a colour may lie from `value`.
+fn room(value: f32) -> f32 {
+    DIFFERS + DIFFERS_SHARE * value
+}

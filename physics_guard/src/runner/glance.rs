@@ -1,0 +1,98 @@
+//! Pictures that look as those before them need no observer.
+//!
+//! An observer costs more than everything else that the guard does, and whoever looks as before overrules it in any case. So it is asked when something is
+//! odd, for a while after that, and now and then all the same: for what came into view, and for what went wrong too slowly to be odd.
+
+use super::{Guard, Judgement};
+use crate::check::Remembered;
+use crate::observed::{Measurement, Observed};
+
+/// The observer is asked at least so often, seconds of the game's time.
+const LOOK_EVERY_S: f64 = 0.6;
+/// After something odd so many pictures are looked at.
+const ALERT_PICTURES: u8 = 5;
+/// Of the way from "as before" to what a check objects to, how much is odd.
+const ODD: f32 = 0.5;
+/// A body that is seen further from its place is odd, pixels.
+const ODD_SHIFT_PX: f32 = 1.5;
+
+/// When an observer is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Attention {
+    looked_s: Option<f64>,
+    alert: u8,
+}
+
+impl Attention {
+    fn is_due(&self, now_s: f64) -> bool {
+        // A clock that goes backwards is another run.
+        let since = |looked_s: f64| !(looked_s..looked_s + LOOK_EVERY_S).contains(&now_s);
+        self.alert > 0 || self.looked_s.is_none_or(since)
+    }
+
+    /// A picture is shown.
+    pub(super) fn shown(&mut self, now_s: f64, observed: &Observed, judgement: &Judgement) {
+        if !observed.looked {
+            return;
+        }
+        self.looked_s = Some(now_s);
+        let displaced =
+            |m: &Measurement| m.is_placed() && m.shift_px.abs().max_element() > ODD_SHIFT_PX;
+        let odd = !judgement.suspicions.is_empty() || observed.measurements.iter().any(displaced);
+        self.alert = if odd { ALERT_PICTURES } else { self.alert.saturating_sub(1) };
+    }
+}
+
+impl Guard {
+    /// Judges a picture, `3 * height * width` bytes of sRGB, by the pictures before it alone. `None` if an observer must see it: then
+    /// [`judge`](Self::judge) it.
+    pub fn glance(&mut self, rgb: &[u8], remembered: Option<Remembered>) -> Option<Judgement> {
+        self.recall(rgb);
+        let due = self.attention.is_due(self.expected.snapshot.time_s);
+        if due || !self.recollection.knows_any() || self.is_odd() {
+            return None;
+        }
+        self.observed.fill_as_expected(&self.expected);
+        for view in &self.expected.views {
+            if self.observed.recalled.vouches_for(view.body, view.pixels)
+                && let Some(body) = self.expected.body(view)
+            {
+                let usual = self.habits.usual(body.id);
+                let known_frames = self.habits.frames(body.id);
+                let sigma_px = self.thresholds.observer.centroid_px;
+                let in_place = Measurement::in_place(&self.expected, view, body.id, sigma_px);
+                self.observed.measurements.push(Measurement { usual, known_frames, ..in_place });
+            }
+        }
+        let judgement = self.conclude(remembered);
+        judgement.suspicions.is_empty().then_some(judgement)
+    }
+
+    /// Holds a picture against those before it, unless that is done.
+    pub(super) fn recall(&mut self, rgb: &[u8]) {
+        if !self.compared || self.picture != rgb {
+            self.observed.recalled = self.recollection.compare(&self.expected, rgb);
+            self.picture.clear();
+            self.picture.extend_from_slice(rgb);
+            self.compared = true;
+        }
+    }
+
+    /// A check would soon object to what does not look as before.
+    fn is_odd(&self) -> bool {
+        let (recalled, thresholds) = (&self.observed.recalled, &self.thresholds);
+        let odd = |known: u32, share: f32, least: f32| {
+            known >= thresholds.permanence_px && share < least + (1.0 - least) * ODD
+        };
+        let bodies = recalled.bodies.iter().any(|alike| {
+            odd(alike.known, alike.share, thresholds.alike_share)
+                || odd(alike.long_known, alike.long_share, thresholds.alike_long_share)
+        });
+        let region = recalled.strange.map_or(0, |region| region.pixels);
+        bodies || region as f32 > ODD * thresholds.strange_px as f32
+    }
+}
+
+#[cfg(test)]
+#[path = "glance_tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+//! When an observer is asked.
+
+use std::sync::Arc;
+
+use glam::Vec3;
+
+use crate::expected::ShadowSnapshot;
+use crate::testing::{HEIGHT, Noise, WIDTH, body, court, observe, painted};
+use crate::{Evidence, Guard, Judgement, Thresholds};
+
+const STEP_S: f64 = 1.0 / 30.0;
+
+struct Play {
+    guard: Guard,
+    noise: Noise,
+    frame: u64,
+    looks: u64,
+}
+
+impl Play {
+    fn new() -> Self {
+        let guard = Guard::new(Thresholds::default(), Vec3::NEG_Y * 9.81);
+        Self { guard, noise: Noise(5), frame: 0, looks: 0 }
+    }
+
+    /// Shows what `draw` makes of the court.
+    fn show(&mut self, draw: impl Fn(&mut ShadowSnapshot)) -> Judgement {
+        let time_s = STEP_S * self.frame as f64;
+        let truth = ShadowSnapshot { tick: self.frame, time_s, ..court() };
+        self.frame += 1;
+        let mut drawn = truth.clone();
+        draw(&mut drawn);
+        let rgb = painted(&drawn);
+        self.guard.expect_at(Arc::new(truth), WIDTH, HEIGHT);
+        let judgement = self.guard.glance(&rgb, None).unwrap_or_else(|| {
+            self.looks += 1;
+            let evidence = Evidence { rgb, ..observe(&drawn, &mut self.noise) };
+            self.guard.judge(&evidence, None)
+        });
+        self.guard.shown(&judgement);
+        judgement
+    }
+}
+
+#[test]
+fn what_looks_as_before_is_looked_at_now_and_then() {
+    let mut play = Play::new();
+    play.show(|_| {});
+    assert_eq!(play.looks, 1, "nothing is known yet");
+    for _ in 0..90 {
+        assert!(play.show(|_| {}).accepts());
+    }
+    assert!((4..=9).contains(&play.looks), "{} looks in three seconds", play.looks);
+    let found = play.guard.observed().measurements.iter().filter(|m| m.is_placed());
+    assert!(found.count() > 2, "bodies that look as before are in their places");
+}
+
+#[test]
+fn what_is_odd_is_looked_at_until_it_is_over_and_judged_as_if_it_had_always_been() {
+    let mut play = Play::new();
+    for _ in 0..45 {
+        play.show(|_| {});
+    }
+    let before = play.looks;
+    let aside = |drawn: &mut ShadowSnapshot| body(drawn, 10).world_from_body.translation_m.x += 1.0;
+    let rejects: Vec<bool> = (0..6).map(|_| !play.show(aside).accepts()).collect();
+    assert_eq!(play.looks, before + 6);
+    assert!(rejects[2..].iter().all(|rejected| *rejected), "{rejects:?}");
+    for _ in 0..30 {
+        play.show(|_| {});
+    }
+    let before = play.looks;
+    for _ in 0..30 {
+        play.show(|_| {});
+    }
+    assert!(play.looks - before <= 3, "{} looks in a calm second", play.looks - before);
+}
+
+#[test]
+fn after_a_cut_and_in_another_light_everything_is_looked_at() {
+    let mut play = Play::new();
+    for _ in 0..10 {
+        play.show(|_| {});
+    }
+    for forget in [Guard::reset, Guard::look_changed] {
+        let before = play.looks;
+        forget(&mut play.guard);
+        play.show(|_| {});
+        assert_eq!(play.looks, before + 1);
+    }
+}
