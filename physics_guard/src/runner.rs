@@ -11,7 +11,6 @@ mod glance;
 
 use glance::Attention;
 
-use crate::check::OF_RECOLLECTION;
 use crate::check::{self, Check, Judged, Remembered};
 use crate::expected::{Expected, NONE, ShadowSnapshot};
 use crate::habit::{Habits, SKY_ID, Said};
@@ -19,7 +18,7 @@ use crate::observed::ghost::GhostFinder;
 use crate::observed::look::Look;
 use crate::observed::register::{Registrar, name_shifted};
 use crate::observed::{BINS, Evidence, Observed};
-use crate::recollection::Recollection;
+use crate::recollection::{Recollection, Suspects};
 use crate::thresholds::Thresholds;
 use crate::track::Tracks;
 use crate::verdict::{Finding, Verdict, VoteBox};
@@ -256,9 +255,18 @@ impl Guard {
             self.learn(judgement);
         }
         self.attention.shown(self.expected.snapshot.time_s, &self.observed, judgement);
-        let suspicious =
-            judgement.suspicions.iter().any(|v| OF_RECOLLECTION.contains(&v.finding.what));
-        self.recollection.shown(&self.picture, &self.observed.recalled, suspicious);
+        let suspects = Suspects {
+            bodies: judgement.suspicions.iter().filter_map(|v| v.finding.object).collect(),
+            regions: judgement
+                .suspicions
+                .iter()
+                .filter(|verdict| verdict.finding.object.is_none())
+                .map(|verdict| verdict.finding.rect)
+                .collect(),
+            strange_px: self.thresholds.strange_px,
+        };
+        let recalled = &self.observed.recalled;
+        self.recollection.shown(&self.picture, &self.expected, recalled, &suspects);
         let judged = Judged {
             expected: &self.expected,
             observed: &self.observed,

@@ -159,9 +159,6 @@ pub fn all() -> Vec<Box<dyn Check>> {
     ]
 }
 
-/// Rules that compare a picture with those before it: what breaks one is nothing to compare later pictures with.
-pub(crate) const OF_RECOLLECTION: [&str; 3] = ["unseen", "crept", "strange"];
-
 /// Names of the ten checks.
 pub const CHECK_NAMES: [&str; 10] = [
     "interpenetration",

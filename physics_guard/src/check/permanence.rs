@@ -19,6 +19,9 @@ const REPAINTED: f32 = 0.6;
 /// Of a body that cannot move; such a one is never erased whole.
 const LARGE_PX: u32 = 1200;
 
+/// Pixels of a body that are remembered and tell enough of it, if that is less than half.
+const ENOUGH_PX: u32 = 150;
+
 impl Check for Permanence {
     fn name(&self) -> &'static str {
         "permanence"
@@ -82,7 +85,8 @@ fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
     let (recalled, thresholds) = (&judged.observed.recalled, judged.thresholds);
     for alike in &recalled.bodies {
         let view = judged.expected.views.iter().find(|view| view.body == alike.body);
-        let least = view.map_or(0, |view| view.pixels / 2).max(thresholds.permanence_px);
+        let half = view.map_or(0, |view| view.pixels / 2);
+        let least = half.min(ENOUGH_PX).max(thresholds.permanence_px);
         for (what, known, value, threshold) in [
             ("unseen", alike.known, alike.share, thresholds.alike_share),
             ("crept", alike.long_known, alike.long_share, thresholds.alike_long_share),

@@ -1,7 +1,8 @@
 //! A picture of before, as it must look now, and where the present one differs.
 
 use reverie_kernels::geometry::CameraPose;
-use reverie_kernels::raster::{ShadowMaps, ray};
+use reverie_kernels::raster::{Scene, ShadowMaps, ray};
+use reverie_kernels::warp::{PastFrame, warp};
 
 use crate::expected::Expected;
 
@@ -19,8 +20,11 @@ const LIGHT: f32 = 2.5;
 const SAME_HUE: f32 = 1.3;
 /// Colours this dark have no hue, 0 to 1.
 const DARK: f32 = 0.04;
-/// A surface that was so many times as far away shows other things now.
+/// A surface that was so many times as far away shows other things now;
 const ENLARGED: f32 = 1.3;
+/// one that is in doubt already is believed farther.
+const ENLARGED_IN_DOUBT: f32 = 2.0;
+
 #[derive(Debug, Default)]
 pub(super) struct Carried {
     pub(super) rgb: Vec<f32>,
@@ -30,7 +34,39 @@ pub(super) struct Carried {
     pub(super) is_long: bool,
 }
 
+/// Where a picture is carried to.
+pub(super) struct View<'a> {
+    pub(super) scene: &'a Scene,
+    pub(super) camera: &'a CameraPose,
+    /// Of `scene` as `camera` sees it.
+    pub(super) maps: &'a ShadowMaps,
+    /// Primitives of bodies in doubt.
+    pub(super) doubted: &'a [bool],
+}
+
 impl Carried {
+    /// Shows `frame` as `view` has it.
+    pub(super) fn carry(&mut self, frame: &PastFrame, view: &View) {
+        let pixels = view.maps.width * view.maps.height;
+        self.rgb.resize(3 * pixels, 0.0);
+        self.valid.resize(pixels, 0.0);
+        warp(view.scene, view.camera, view.maps, frame, &mut self.rgb, &mut self.valid);
+        forget_enlarged(view, &frame.camera, &mut self.valid);
+    }
+
+    /// Takes over what is not known from an older one.
+    pub(super) fn fill_from(&mut self, older: &Self) {
+        let pixels = self.rgb.chunks_exact_mut(3).zip(&mut self.valid);
+        for ((rgb, valid), (older_rgb, older_valid)) in
+            pixels.zip(older.rgb.chunks_exact(3).zip(&older.valid))
+        {
+            if *valid < KNOWN && *older_valid >= KNOWN {
+                rgb.copy_from_slice(older_rgb);
+                *valid = *older_valid;
+            }
+        }
+    }
+
     /// Compares a picture, sRGB 0 to 1, with it.
     pub(super) fn tell(&mut self, expected: &Expected, rgb: &[f32]) {
         self.told.clear();
@@ -110,13 +146,9 @@ impl Carried {
     }
 }
 
-/// What was seen from much farther off says little of how it looks from nearby. Bodies are taken to stand still.
-pub(super) fn forget_enlarged(
-    camera: &CameraPose,
-    maps: &ShadowMaps,
-    then: &CameraPose,
-    valid: &mut [f32],
-) {
+/// What was seen from much farther off says little of how it looks from nearby. Bodies are taken to stand still; those in doubt are given more room.
+fn forget_enlarged(view: &View, then: &CameraPose, valid: &mut [f32]) {
+    let View { camera, maps, doubted, .. } = *view;
     let then_from_now = then.world_from_camera.inverse().compose(&camera.world_from_camera);
     let [first, right, below] =
         [(0, 0), (1, 0), (0, 1)].map(|(x, y)| ray(camera, maps.width, maps.height, x, y));
@@ -125,7 +157,9 @@ pub(super) fn forget_enlarged(
         let depth_m = maps.depth_m[pixel];
         let (x, y) = (pixel % maps.width, pixel / maps.width);
         let point = (first + x as f32 * right + y as f32 * below) * depth_m;
-        if depth_m.is_finite() && -then_from_now.transform_point(point).z > ENLARGED * depth_m {
+        let in_doubt = doubted.get(usize::from(maps.primitive[pixel])).is_some_and(|doubt| *doubt);
+        let most = if in_doubt { ENLARGED_IN_DOUBT } else { ENLARGED };
+        if depth_m.is_finite() && -then_from_now.transform_point(point).z > most * depth_m {
             *valid = 0.0;
         }
     }

@@ -11,12 +11,14 @@
 use std::collections::{HashMap, VecDeque};
 
 use reverie_kernels::raster::{Scene, ShadowMaps};
-use reverie_kernels::warp::{PastFrame, warp};
+use reverie_kernels::warp::PastFrame;
 
 mod carried;
+mod doubt;
 mod shift;
 
-use carried::{Carried, forget_enlarged};
+use carried::{Carried, View};
+pub(crate) use doubt::Suspects;
 pub use shift::Shift;
 
 use crate::expected::{Expected, NONE, PixelRect, ShadowSnapshot};
@@ -36,6 +38,10 @@ const ALIKE_REGION: f32 = 0.8;
 const LEAST_REGION: u32 = 6;
 /// Share of new values in a body's usual one.
 const LEARN: f32 = 0.1;
+/// In [`Recalled::told`]: otherwise than before.
+const DIFFERENT: u8 = 3;
+/// In a picture that is remembered: not to be compared with.
+const HIDDEN_OBJECT: u64 = u64::MAX - 1;
 /// Bodies that are remembered.
 const MOST_BODIES: usize = 4096;
 
@@ -104,7 +110,7 @@ impl Recalled {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Seen {
     frame: PastFrame,
     time_s: f64,
@@ -121,13 +127,18 @@ struct UsualShare {
 pub(crate) struct Recollection {
     /// The newest last.
     seen: VecDeque<Seen>,
+    /// The last one before something came into doubt.
+    trusted: Option<Seen>,
     carried: Vec<Carried>,
+    /// Of the trusted one.
+    filling: Carried,
     /// The expected picture, without colours yet.
     pending: Option<(PastFrame, f64)>,
     usual: HashMap<u64, UsualShare>,
     /// The picture that is compared, 0 to 1.
     rgb: Vec<f32>,
     shifts: shift::Shifts,
+    doubts: doubt::Doubts,
     visited: Vec<bool>,
     stack: Vec<u32>,
 }
@@ -136,7 +147,9 @@ impl Recollection {
     /// A cut: nothing of before is comparable.
     pub(crate) fn reset(&mut self) {
         self.seen.clear();
+        self.trusted = None;
         self.carried.clear();
+        self.doubts.clear();
         self.pending = None;
     }
 
@@ -152,12 +165,18 @@ impl Recollection {
         let pixels = maps.width * maps.height;
         // A clock that goes backwards is another run.
         if self.seen.back().is_some_and(|seen| seen.time_s > now_s) {
-            self.seen.clear();
+            self.reset();
         }
-        let fits = |seen: &Seen| seen.frame.width == maps.width && seen.frame.height == maps.height;
-        self.seen.retain(|seen| now_s - seen.time_s < OLDEST_S && fits(seen));
+        let serves = |seen: &Seen| {
+            now_s - seen.time_s < OLDEST_S
+                && (seen.frame.width, seen.frame.height) == (maps.width, maps.height)
+        };
+        self.seen.retain(serves);
+        self.trusted = self.trusted.take().filter(serves);
         let newest = self.seen.back();
         let long = self.seen.iter().rev().find(|seen| now_s - seen.time_s >= LONG_S);
+        let doubted: Vec<bool> =
+            scene.primitives.iter().map(|primitive| self.doubts.of(primitive.id)).collect();
         let mut used = 0;
         for (reference, is_long) in [(newest, false), (long, true)] {
             let Some(seen) = reference.filter(|_| pixels > 0) else { continue };
@@ -165,12 +184,13 @@ impl Recollection {
                 self.carried.push(Carried::default());
             }
             let carried = &mut self.carried[used];
-            carried.rgb.resize(3 * pixels, 0.0);
-            carried.valid.resize(pixels, 0.0);
             carried.is_long = is_long;
-            let (rgb, valid) = (&mut carried.rgb, &mut carried.valid);
-            warp(scene, &snapshot.camera, maps, &seen.frame, rgb, valid);
-            forget_enlarged(&snapshot.camera, maps, &seen.frame.camera, valid);
+            let view = View { scene, camera: &snapshot.camera, maps, doubted: &doubted };
+            carried.carry(&seen.frame, &view);
+            if let Some(trusted) = self.trusted.as_ref().filter(|_| !is_long) {
+                self.filling.carry(&trusted.frame, &view);
+                carried.fill_from(&self.filling);
+            }
             used += 1;
         }
         self.carried.truncate(used);
@@ -181,6 +201,11 @@ impl Recollection {
     /// There is a picture to compare with.
     pub(crate) fn knows_any(&self) -> bool {
         !self.carried.is_empty()
+    }
+
+    /// Something is in doubt since an earlier picture.
+    pub(crate) fn doubts(&self) -> bool {
+        self.doubts.any()
     }
 
     /// Compares a picture, sRGB, with what it must look like. A picture of another size says nothing.
@@ -206,7 +231,7 @@ impl Recollection {
                 if let (Some(count), 1..) = (counts.get_mut(usize::from(*object)), told) {
                     let count = &mut count[usize::from(carried.is_long)];
                     count[0] += 1;
-                    count[1] += u32::from(*told < 3);
+                    count[1] += u32::from(*told < DIFFERENT);
                 }
             }
         }
@@ -242,17 +267,31 @@ impl Recollection {
         recalled
     }
 
-    /// The picture that was compared last is shown. With `suspicious` nothing is learnt from it: it is no picture to compare others with.
-    pub(crate) fn shown(&mut self, rgb: &[u8], recalled: &Recalled, suspicious: bool) {
+    /// The picture that was compared last is shown; `suspects` stand against it.
+    pub(crate) fn shown(
+        &mut self,
+        rgb: &[u8],
+        expected: &Expected,
+        recalled: &Recalled,
+        suspects: &Suspects,
+    ) {
         let Some((mut frame, time_s)) = self.pending.take() else { return };
         if frame.rgb.len() != rgb.len() {
             return;
         }
-        if suspicious {
-            return;
+        let hidden = self.doubts.take_in(expected, recalled, suspects);
+        frame.object.iter_mut().zip(hidden).for_each(|(object, hidden)| {
+            if *hidden {
+                *object = HIDDEN_OBJECT;
+            }
+        });
+        match self.doubts.any() {
+            true if self.trusted.is_none() => self.trusted = self.seen.back().cloned(),
+            true => {}
+            false => self.trusted = None,
         }
         frame.rgb.iter_mut().zip(rgb).for_each(|(value, byte)| *value = f32::from(*byte) / 255.0);
-        for alike in &recalled.bodies {
+        for alike in recalled.bodies.iter().filter(|alike| !self.doubts.of(alike.id)) {
             if self.usual.len() >= MOST_BODIES && !self.usual.contains_key(&alike.id) {
                 self.usual.clear();
             }
@@ -281,7 +320,7 @@ impl Recollection {
             let body = expected.snapshot.bodies.get(usize::from(object));
             object == NONE || body.is_some_and(|b| b.kind == crate::expected::BodyKind::Fixed)
         };
-        let differs = |pixel: usize| told[pixel] == 3 && still(expected.object[pixel]);
+        let differs = |pixel: usize| told[pixel] == DIFFERENT && still(expected.object[pixel]);
         self.visited.clear();
         self.visited.extend((0..width * height).map(|pixel| !differs(pixel)));
         let mut largest: Option<Strange> = None;

@@ -20,7 +20,7 @@ fn held(before: &ShadowSnapshot, now: &ShadowSnapshot, picture: &[u8]) -> Recall
         expected.draw(Arc::new(snapshot.clone()), WIDTH, HEIGHT);
         recollection.expect(&snapshot, &scene, &maps);
         let recalled = recollection.compare(&expected, picture);
-        recollection.shown(picture, &recalled, false);
+        recollection.shown(picture, &expected, &recalled, &Suspects::default());
         recalled
     };
     let shown = painted(before);
@@ -84,7 +84,7 @@ fn what_was_never_seen_and_pictures_of_another_size_say_nothing() {
     expected.draw(Arc::new(now.clone()), WIDTH, HEIGHT);
     recollection.expect(&now, &scene, &maps);
     assert_eq!(recollection.compare(&expected, &painted(&now)), Recalled::default());
-    recollection.shown(&painted(&now), &Recalled::default(), false);
+    recollection.shown(&painted(&now), &expected, &Recalled::default(), &Suspects::default());
     recollection.expect(&now, &scene, &maps);
     assert_eq!(recollection.compare(&expected, &[1, 2, 3]), Recalled::default());
     assert!(!recollection.compare(&expected, &painted(&now)).bodies.is_empty());
@@ -144,4 +144,27 @@ proptest! {
         let still = of(&recalled, 12).shift.unwrap();
         prop_assert!(still.px.length() < 0.15, "{still:?}");
     }
+}
+
+#[test]
+fn a_fault_does_not_become_what_later_pictures_are_held_to() {
+    // No single step is as much as a pixel.
+    let slid = |frames: u32| {
+        let mut recollection = Recollection::default();
+        let mut last = Recalled::default();
+        for frame in 0..20 + frames {
+            let now = ShadowSnapshot { time_s: 0.1 * f64::from(frame), ..court() };
+            let aside_m = 0.06 * frame.saturating_sub(19) as f32;
+            let picture = painted(&moved(Vec3::new(aside_m, 0.0, 0.0)));
+            let (scene, maps) = Expected::drawn(&now, WIDTH, HEIGHT);
+            let mut expected = Expected::default();
+            expected.draw(Arc::new(now.clone()), WIDTH, HEIGHT);
+            recollection.expect(&now, &scene, &maps);
+            last = recollection.compare(&expected, &picture);
+            recollection.shown(&picture, &expected, &last, &Suspects::default());
+        }
+        of(&last, 10).shift.unwrap().px.x
+    };
+    assert!(slid(0).abs() < 0.1, "{}", slid(0));
+    assert!(slid(3) > 1.3, "{}", slid(3));
 }

@@ -11,7 +11,7 @@ use crate::observed::{Measurement, Observed};
 const LOOK_EVERY_S: f64 = 0.6;
 /// After something odd so many pictures are looked at.
 const ALERT_PICTURES: u8 = 5;
-/// Of the way from "as before" to what a check objects to, how much is odd.
+/// Share of the pixels that make a region strange, from which on it is odd.
 const ODD: f32 = 0.5;
 /// A body that is seen further from its place is odd, pixels.
 const ODD_SHIFT_PX: f32 = 1.5;
@@ -78,18 +78,18 @@ impl Guard {
         }
     }
 
-    /// A check would soon object to what does not look as before.
+    /// Something does not look as before, or did not a moment ago.
     fn is_odd(&self) -> bool {
         let (recalled, thresholds) = (&self.observed.recalled, &self.thresholds);
-        let odd = |known: u32, share: f32, least: f32| {
-            known >= thresholds.permanence_px && share < least + (1.0 - least) * ODD
-        };
-        let bodies = recalled.bodies.iter().any(|alike| {
-            odd(alike.known, alike.share, thresholds.alike_share)
-                || odd(alike.long_known, alike.long_share, thresholds.alike_long_share)
+        let bodies = self.expected.views.iter().any(|view| {
+            let alike = recalled.bodies.iter().find(|alike| alike.body == view.body);
+            alike.is_some_and(|alike| {
+                alike.known.max(alike.long_known) >= thresholds.permanence_px.max(view.pixels / 2)
+                    && !recalled.vouches_for(view.body, view.pixels)
+            })
         });
         let region = recalled.strange.map_or(0, |region| region.pixels);
-        bodies || region as f32 > ODD * thresholds.strange_px as f32
+        bodies || region as f32 > ODD * thresholds.strange_px as f32 || self.recollection.doubts()
     }
 }
 

@@ -205,6 +205,7 @@ impl Bench {
     ) -> Result<CleanFigures, GuardEvalError> {
         let mut figures = CleanFigures::default();
         let mut with_verdict = 0;
+        let looks = self.watch.observe_ms.len();
         for (number, episode) in episodes.iter().enumerate() {
             tell(number as f64 / episodes.len() as f64);
             self.watch.begin();
@@ -241,7 +242,9 @@ impl Bench {
         }
         figures.alarms_per_10_min =
             figures.alarms as f64 * 600.0 / f64::from(figures.played_s.max(1e-3));
-        figures.frames_with_verdict = with_verdict as f64 / figures.frames.max(1) as f64;
+        let of_frames = |count: usize| count as f64 / figures.frames.max(1) as f64;
+        figures.frames_with_verdict = of_frames(with_verdict);
+        figures.looked = of_frames(self.watch.observe_ms.len() - looks);
         Ok(figures)
     }
 

@@ -96,6 +96,8 @@ pub struct CleanFigures {
     pub by_check: BTreeMap<String, usize>,
     /// Share of pictures with a verdict.
     pub frames_with_verdict: f64,
+    /// Share of pictures that the observer was shown.
+    pub looked: f64,
     /// Examples, printed.
     pub examples: Vec<String>,
 }

@@ -49,8 +49,12 @@ impl BenchReport {
             line(
                 &mut out,
                 format!(
-                    "clean {source}: {} alarms in {:.0} s of play ({} pictures), {:.1} in 10 min",
-                    clean.alarms, clean.played_s, clean.frames, clean.alarms_per_10_min
+                    "clean {source}: {} alarms in {:.0} s of play ({} pictures, {} of them shown to the observer), {:.1} in 10 min",
+                    clean.alarms,
+                    clean.played_s,
+                    clean.frames,
+                    percent(clean.looked),
+                    clean.alarms_per_10_min
                 ),
             );
         }

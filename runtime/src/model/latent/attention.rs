@@ -1,9 +1,9 @@
-//! A block of the transformer: attention within a frame, attention over time, and a perceptron, each behind a modulated norm.
+//! A block of the transformer: attention within a frame, attention over time, and a perceptron, each behind a modulated norm. This is how a whole sequence
+//! goes through it; [`streaming`](super::streaming) does the same for one picture.
 
 use tch::nn::Path;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
-use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
 use crate::model::reverie::layers::Linear;
 
@@ -23,12 +23,8 @@ impl Modulation {
         Self { linear, channels }
     }
 
-    /// See [`Linear::freeze`].
-    ///
-    /// # Errors
-    /// No memory.
-    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
-        self.linear.freeze(kind)
+    pub(super) fn linear(&self) -> &Linear {
+        &self.linear
     }
 
     fn part(&self, all: &Tensor, part: i64) -> Result<Tensor> {
@@ -57,10 +53,10 @@ impl Modulation {
 
 /// Queries, keys and values in one matrix, and the way out.
 #[derive(Debug)]
-struct Attention {
-    qkv: Linear,
-    out: Linear,
-    heads: i64,
+pub(super) struct Attention {
+    pub(super) qkv: Linear,
+    pub(super) out: Linear,
+    pub(super) heads: i64,
 }
 
 impl Attention {
@@ -118,29 +114,9 @@ impl Attention {
         let seen = attend(&q, &k, &Self::by_place(&v)?, Some(mask))?;
         self.from_places(&seen, x.size()[0], x.size()[2])
     }
-
-    /// Attention to the frames in the ring; the frames of `x` are put into it.
-    fn recall(
-        &self,
-        x: &Tensor,
-        rotary: &Rotary,
-        frames: Frames,
-        mask: &Tensor,
-        ring: &mut Ring,
-        layer: usize,
-    ) -> Result<Tensor> {
-        let positions = &ring.positions(frames);
-        let [q, k, v] = self.project(x)?;
-        let q = rotary.turn(&Self::by_place(&q)?, positions)?;
-        let k = rotary.turn(&Self::by_place(&k)?, positions)?;
-        ring.put(layer, frames, &k, &Self::by_place(&v)?)?;
-        let (keys, values) = ring.layer(layer);
-        let seen = attend(&q, keys, values, Some(mask))?;
-        self.from_places(&seen, 1, x.size()[2])
-    }
 }
 
-fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     Tensor::f_scaled_dot_product_attention(q, k, v, mask, 0.0, false, None, false)
 }
 
@@ -148,10 +124,10 @@ fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<T
 #[derive(Debug)]
 pub struct Block {
     modulation: Modulation,
-    spatial: Attention,
-    temporal: Attention,
-    widen: Linear,
-    narrow: Linear,
+    pub(super) spatial: Attention,
+    pub(super) temporal: Attention,
+    pub(super) widen: Linear,
+    pub(super) narrow: Linear,
 }
 
 impl Block {
@@ -166,18 +142,8 @@ impl Block {
         }
     }
 
-    /// See [`Linear::freeze`].
-    ///
-    /// # Errors
-    /// No memory.
-    pub fn freeze(&mut self, kind: Kind) -> Result<()> {
-        self.modulation.freeze(kind)?;
-        for attention in [&mut self.spatial, &mut self.temporal] {
-            attention.qkv.freeze(kind)?;
-            attention.out.freeze(kind)?;
-        }
-        self.widen.freeze(kind)?;
-        self.narrow.freeze(kind)
+    pub(super) fn modulation(&self) -> &Modulation {
+        &self.modulation
     }
 
     /// Heads and channels of each.
@@ -197,38 +163,12 @@ impl Block {
         positions: &[i64],
         mask: &Tensor,
     ) -> Result<Tensor> {
-        self.through(x, told, |h| self.temporal.temporal(h, rotary, positions, mask))
-    }
-
-    /// The same for one picture with its past in `ring`.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn step(
-        &self,
-        x: &Tensor,
-        told: &Tensor,
-        rotary: &Rotary,
-        frames: Frames,
-        mask: &Tensor,
-        ring: &mut Ring,
-        layer: usize,
-    ) -> Result<Tensor> {
-        self.through(x, told, |h| self.temporal.recall(h, rotary, frames, mask, ring, layer))
-    }
-
-    fn through(
-        &self,
-        x: &Tensor,
-        told: &Tensor,
-        temporal: impl FnOnce(&Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
         let m = &self.modulation;
         let all = m.all(told)?;
         let gate = |part| m.part(&all, part)?.f_add_scalar(1.0);
         let h = self.spatial.spatial(&m.norm_by(x, &all, 0)?)?;
         let x = x.f_addcmul(&h, &gate(2)?)?;
-        let h = temporal(&m.norm_by(&x, &all, 3)?)?;
+        let h = self.temporal.temporal(&m.norm_by(&x, &all, 3)?, rotary, positions, mask)?;
         let x = x.f_addcmul(&h, &gate(5)?)?;
         let h = self.widen.forward(&m.norm_by(&x, &all, 6)?)?.f_gelu("tanh")?;
         x.f_addcmul(&self.narrow.forward(&h)?, &gate(8)?)

@@ -16,13 +16,14 @@ pub struct Frames {
 /// What all layers know of the past. The last slot is scratch, for the frame that is being made.
 #[derive(Debug)]
 pub struct Ring {
-    /// By layer: keys and values, [tokens, heads, slots + 1, channels].
-    layers: Vec<(Tensor, Tensor)>,
+    /// By layer: keys and values, [2, tokens, heads, slots + 1, channels].
+    layers: Vec<Tensor>,
+    /// By number of frames written, at most `slots`: what a past frame and the wanted one may look at, [slots + 1, 2, slots + 1].
+    masks: Tensor,
     slots: i64,
     /// Frames written so far.
     written: i64,
     kind: Kind,
-    device: Device,
 }
 
 impl Ring {
@@ -38,10 +39,20 @@ impl Ring {
         kind: Kind,
         device: Device,
     ) -> Result<Self> {
-        let shape = [tokens, heads[0], slots + 1, heads[1]];
+        let shape = [2, tokens, heads[0], slots + 1, heads[1]];
         let zeros = || Tensor::f_zeros(shape, (kind, device));
-        let layers = (0..layers).map(|_| Ok((zeros()?, zeros()?))).collect::<Result<_>>()?;
-        Ok(Self { layers, slots, written: 0, kind, device })
+        let layers = (0..layers).map(|_| zeros()).collect::<Result<_>>()?;
+        let may = |written: i64, own: bool, slot: i64| {
+            let seen = if slot == slots { own } else { slot < written };
+            if seen { 0.0f32 } else { -1e4 }
+        };
+        let rows = (0..=slots).flat_map(|written| [(written, false), (written, true)]);
+        let values: Vec<f32> = rows
+            .flat_map(|(written, own)| (0..=slots).map(move |slot| may(written, own, slot)))
+            .collect();
+        let masks = Tensor::f_from_slice(&values)?.f_view([slots + 1, 2, slots + 1])?;
+        let masks = masks.f_to_device(device)?.f_to_kind(kind)?;
+        Ok(Self { layers, masks, slots, written: 0, kind })
     }
 
     /// Forgets all frames.
@@ -57,7 +68,7 @@ impl Ring {
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
         let size = |t: &Tensor| t.numel() * t.kind().elt_size_in_bytes();
-        self.layers.iter().map(|(k, v)| size(k) + size(v)).sum()
+        self.layers.iter().map(size).sum()
     }
 
     /// A past frame is about to be put; it takes the place of the oldest one.
@@ -67,19 +78,9 @@ impl Ring {
 
     /// What may be looked at, [frames, slots + 1]: by a past frame all that is written, by the one being made itself as well.
     pub(super) fn mask(&self, frames: Frames) -> Result<Tensor> {
-        let row = |own: bool| {
-            (0..=self.slots).map(move |slot| {
-                let seen = if slot == self.slots { own } else { slot < self.written };
-                if seen { 0.0f32 } else { -1e4 }
-            })
-        };
-        let past = frames.past.then(|| row(false)).into_iter().flatten();
-        let values: Vec<f32> =
-            past.chain(frames.wanted.then(|| row(true)).into_iter().flatten()).collect();
-        Tensor::f_from_slice(&values)?
-            .f_view([-1, self.slots + 1])?
-            .f_to_device(self.device)?
-            .f_to_kind(self.kind)
+        let both = self.masks.f_select(0, self.written.min(self.slots))?;
+        let (first, last) = (i64::from(!frames.past), 1 + i64::from(frames.wanted));
+        both.f_narrow(0, first, last - first)
     }
 
     /// Positions in time of the frames that are put.
@@ -88,30 +89,20 @@ impl Ring {
         past.into_iter().chain(frames.wanted.then_some(self.written)).collect()
     }
 
-    /// Keys and values of `frames`, [tokens, heads, frames, channels].
-    pub(super) fn put(
-        &mut self,
-        layer: usize,
-        frames: Frames,
-        keys: &Tensor,
-        values: &Tensor,
-    ) -> Result<()> {
-        let slot = (self.written - 1).rem_euclid(self.slots);
-        let (own_keys, own_values) = &self.layers[layer];
-        for (ring, fresh) in [(own_keys, keys), (own_values, values)] {
-            if frames.past {
-                ring.f_narrow(2, slot, 1)?.f_copy_(&fresh.f_narrow(2, 0, 1)?)?;
-            }
-            if frames.wanted {
-                let at = fresh.size()[2] - 1;
-                ring.f_narrow(2, self.slots, 1)?.f_copy_(&fresh.f_narrow(2, at, 1)?)?;
-            }
+    /// Keys and values of `frames`, [frames, tokens, 2, heads, channels].
+    pub(super) fn put(&mut self, layer: usize, frames: Frames, fresh: &Tensor) -> Result<()> {
+        let past = frames.past.then_some((self.written - 1).rem_euclid(self.slots));
+        let slots = past.into_iter().chain(frames.wanted.then_some(self.slots));
+        for (frame, slot) in slots.enumerate() {
+            let fresh = fresh.f_select(0, frame as i64)?.f_permute([1, 0, 2, 3])?;
+            self.layers[layer].f_select(3, slot)?.f_copy_(&fresh)?;
         }
         Ok(())
     }
 
-    pub(super) fn layer(&self, layer: usize) -> (&Tensor, &Tensor) {
-        let (keys, values) = &self.layers[layer];
-        (keys, values)
+    /// Keys and values, [tokens, heads, slots + 1, channels] each.
+    pub(super) fn layer(&self, layer: usize) -> Result<(Tensor, Tensor)> {
+        let both = &self.layers[layer];
+        Ok((both.f_select(0, 0)?, both.f_select(0, 1)?))
     }
 }

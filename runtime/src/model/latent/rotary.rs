@@ -35,6 +35,16 @@ impl Rotary {
         Ok(Self { cos: angles.f_cos()?, sin: angles.f_sin()?, period })
     }
 
+    /// Positions until everything repeats.
+    pub(super) fn period(&self) -> i64 {
+        self.period
+    }
+
+    /// Cosines and sines, [period, channels / 2].
+    pub(super) fn tables(&self) -> [&Tensor; 2] {
+        [&self.cos, &self.sin]
+    }
+
     /// Turns `x`, [..., frames, channels], each frame by its position.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use super::attention::{Block, Modulation};
 use super::autoencoder::TOKEN_PX;
 use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
+use super::streaming::Played;
 use crate::model::reverie::layers::{Linear, space_to_depth};
 
 type Result<T> = std::result::Result<T, TchError>;
@@ -93,15 +94,16 @@ pub struct Wanted<'a> {
 pub struct Transformer {
     inputs: Inputs,
     context_frames: i64,
-    past_in: Linear,
-    wanted_in: Linear,
-    maps_in: Linear,
-    place: Tensor,
-    embed: [Linear; 2],
-    blocks: Vec<Block>,
-    last: Modulation,
-    out: Linear,
-    rotary: Rotary,
+    pub(super) past_in: Linear,
+    pub(super) wanted_in: Linear,
+    pub(super) maps_in: Linear,
+    pub(super) place: Tensor,
+    pub(super) embed: [Linear; 2],
+    pub(super) blocks: Vec<Block>,
+    pub(super) last: Modulation,
+    pub(super) out: Linear,
+    pub(super) rotary: Rotary,
+    played: Option<Played>,
 }
 
 impl Transformer {
@@ -129,24 +131,17 @@ impl Transformer {
             last: Modulation::new(&(path / "last"), d, 2),
             out: Linear::new(path / "out", d, latent + 1, 0.05, 0.0),
             rotary: Rotary::new(d / config.heads, 4 * config.context_frames, path.device())?,
+            played: None,
         })
     }
 
-    /// Prepares all weights once, for inference in `kind`.
+    /// Prepares all weights once, for playing in `kind`; later changes of the weights have no effect on [`step`](Self::step).
     ///
     /// # Errors
     /// No memory.
     pub fn freeze(&mut self, kind: Kind) -> Result<()> {
-        for linear in self.embed.iter_mut().chain([
-            &mut self.past_in,
-            &mut self.wanted_in,
-            &mut self.maps_in,
-            &mut self.out,
-        ]) {
-            linear.freeze(kind)?;
-        }
-        self.last.freeze(kind)?;
-        self.blocks.iter_mut().try_for_each(|block| block.freeze(kind))
+        self.played = Some(Played::new(self, kind)?);
+        Ok(())
     }
 
     /// An empty past for [`step`](Self::step).
@@ -184,11 +179,13 @@ impl Transformer {
             x = block.forward(&x, &told, &self.rotary, &positions, &mask)?;
         }
         let x = x.f_narrow(1, frames, frames)?;
-        self.predict(&x, &told.f_narrow(1, frames, frames)?, wanted.guess)
+        let told = told.f_narrow(1, frames, frames)?;
+        let out = self.out.forward(&self.last.norm(&x, &told, 0)?)?.f_to_kind(Kind::Float)?;
+        self.predict(&out, wanted.guess)
     }
 
     /// Predicts one frame from the ring, [1, 1, tokens, latent]. `past` is the frame before it with its globals, if the
-    /// ring does not know it yet; it is written into the ring.
+    /// ring does not know it yet; it is written into the ring. `wanted` is one frame. No gradients.
     ///
     /// # Errors
     /// As [`sequence`](Self::sequence).
@@ -198,18 +195,29 @@ impl Transformer {
         past: Option<(&Tensor, &Tensor)>,
         wanted: &Wanted,
     ) -> Result<Tensor> {
-        let kind = ring.kind();
-        let (mut x, mut told) = (self.wanted(wanted, kind)?, wanted.globals.shallow_clone());
-        if let Some((latent, globals)) = past {
-            x = Tensor::f_cat(&[self.past(latent, kind)?, x], 1)?;
-            told = Tensor::f_cat(&[globals, &told], 1)?;
-            ring.advance();
-        }
-        let frames = Frames { past: past.is_some(), wanted: true };
-        let told = self.told(&told, kind)?;
-        let x = self.with_ring(x, &told, frames, ring)?;
-        let frame = x.size()[1] - 1;
-        self.predict(&x.f_narrow(1, frame, 1)?, &told.f_narrow(1, frame, 1)?, wanted.guess)
+        let _guard = tch::no_grad_guard();
+        self.playing(ring.kind(), |played| {
+            let kind = ring.kind();
+            let input = Tensor::f_cat(&[wanted.noisy, wanted.guess, wanted.known], -1)?;
+            let x = played.wanted_in.forward(&input.f_squeeze_dim(0)?.f_to_kind(kind)?)?;
+            let mut x = x.f_add(&played.place)?;
+            if let Some(maps) = wanted.maps {
+                x = x.f_add_(&played.see(maps)?)?;
+            }
+            let mut globals = wanted.globals.shallow_clone();
+            if let Some((latent, of_past)) = past {
+                let latent = latent.f_squeeze_dim(0)?.f_to_kind(kind)?;
+                let before = played.past_in.forward(&latent)?.f_add(&played.place)?;
+                x = Tensor::f_cat(&[before, x], 0)?;
+                globals = Tensor::f_cat(&[of_past, &globals], 1)?;
+                ring.advance();
+            }
+            let frames = Frames { past: past.is_some(), wanted: true };
+            let told = played.told(&globals)?;
+            let x = played.through(x, &told, frames, ring)?;
+            let out = played.last(&x, &told)?.f_unsqueeze(0)?;
+            self.predict(&out, wanted.guess)
+        })
     }
 
     /// Writes a past frame into the ring and predicts nothing: `latent` and `globals` as for [`step`](Self::step).
@@ -217,23 +225,22 @@ impl Transformer {
     /// # Errors
     /// As [`sequence`](Self::sequence).
     pub fn remember(&self, ring: &mut Ring, latent: &Tensor, globals: &Tensor) -> Result<()> {
-        ring.advance();
-        let (x, told) = (self.past(latent, ring.kind())?, self.told(globals, ring.kind())?);
-        self.with_ring(x, &told, Frames { past: true, wanted: false }, ring).map(drop)
+        let _guard = tch::no_grad_guard();
+        self.playing(ring.kind(), |played| {
+            ring.advance();
+            let latent = latent.f_squeeze_dim(0)?.f_to_kind(ring.kind())?;
+            let x = played.past_in.forward(&latent)?.f_add(&played.place)?;
+            let frames = Frames { past: true, wanted: false };
+            played.through(x, &played.told(globals)?, frames, ring).map(drop)
+        })
     }
 
-    fn with_ring(
-        &self,
-        mut x: Tensor,
-        told: &Tensor,
-        frames: Frames,
-        ring: &mut Ring,
-    ) -> Result<Tensor> {
-        let mask = ring.mask(frames)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.step(&x, told, &self.rotary, frames, &mask, ring, layer)?;
+    /// With weights for playing: those of [`freeze`](Self::freeze), or made for this once.
+    fn playing<T>(&self, kind: Kind, play: impl FnOnce(&Played) -> Result<T>) -> Result<T> {
+        match &self.played {
+            Some(played) => play(played),
+            None => play(&Played::new(self, kind)?),
         }
-        Ok(x)
     }
 
     fn past(&self, latent: &Tensor, kind: Kind) -> Result<Tensor> {
@@ -259,8 +266,7 @@ impl Transformer {
     }
 
     /// The guess where it is good, and what is to be added.
-    fn predict(&self, x: &Tensor, told: &Tensor, guess: &Tensor) -> Result<Tensor> {
-        let out = self.out.forward(&self.last.norm(x, told, 0)?)?.f_to_kind(Kind::Float)?;
+    fn predict(&self, out: &Tensor, guess: &Tensor) -> Result<Tensor> {
         let latent = self.inputs.latent;
         let gate = out.f_narrow(-1, latent, 1)?.f_add_scalar(2.0)?.f_sigmoid()?;
         let sum = guess.f_mul(&gate)?.f_add(&out.f_narrow(-1, 0, latent)?)?;

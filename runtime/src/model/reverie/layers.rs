@@ -87,6 +87,11 @@ impl Linear {
         Ok(())
     }
 
+    /// Weight, [to, from], and bias, in f32.
+    pub fn values(&self) -> (&Tensor, &Tensor) {
+        (&self.weight, &self.bias)
+    }
+
     /// `x` is [..., from].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.frozen {

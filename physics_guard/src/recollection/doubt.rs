@@ -1,0 +1,112 @@
+//! What of a picture later ones may be compared with.
+//!
+//! A fault that was missed once must not become what the next pictures are held to. So whatever was suspected stays in doubt until a picture shows it as it was
+//! before, and until then is held to the last picture before the doubt. It ends all the same when that one is too old, and when its body is out of
+//! sight.
+
+use std::collections::HashMap;
+
+use super::{DIFFERENT, OLDEST_S, Recalled};
+use crate::expected::{Expected, PixelRect};
+
+/// A body whose place is off by more than this, and by so many standard deviations, is in doubt; pixels.
+const SHIFTED_PX: f32 = 0.75;
+const SHIFTED_SIGMAS: f32 = 4.0;
+/// Share of the pixels that made a region strange, below which it is none any more.
+const OVER: f32 = 0.4;
+
+/// What was said against a picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Suspects {
+    /// Ids of bodies.
+    pub(crate) bodies: Vec<u64>,
+    /// Around what is strange where only what stands still should be.
+    pub(crate) regions: Vec<PixelRect>,
+    /// Pixels from which something is strange.
+    pub(crate) strange_px: u32,
+}
+
+/// What is in doubt, and since when, seconds.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    bodies: HashMap<u64, f64>,
+    region_s: Option<f64>,
+    /// By pixel of the picture that was taken in last.
+    hidden: Vec<bool>,
+}
+
+impl Doubts {
+    pub(super) fn clear(&mut self) {
+        self.bodies.clear();
+        self.region_s = None;
+    }
+
+    /// Something is in doubt.
+    pub(super) fn any(&self) -> bool {
+        !self.bodies.is_empty() || self.region_s.is_some()
+    }
+
+    /// The body is.
+    pub(super) fn of(&self, id: u64) -> bool {
+        self.bodies.contains_key(&id)
+    }
+
+    /// Takes in the picture that is shown. Which of its pixels later ones must not be compared with; empty if they may with all of it.
+    pub(super) fn take_in(
+        &mut self,
+        expected: &Expected,
+        recalled: &Recalled,
+        suspects: &Suspects,
+    ) -> &[bool] {
+        let now_s = expected.snapshot.time_s;
+        let lasts = |since_s: &f64| (0.0..OLDEST_S).contains(&(now_s - since_s));
+        self.region_s = self.region_s.filter(lasts);
+        let region_px = recalled.strange.map_or(0, |region| region.pixels);
+        if !suspects.regions.is_empty() {
+            self.region_s.get_or_insert(now_s);
+        } else if (region_px as f32) < OVER * suspects.strange_px as f32 {
+            self.region_s = None;
+        }
+        let in_sight =
+            |id: u64| expected.views.iter().any(|v| expected.body(v).is_some_and(|b| b.id == id));
+        self.bodies.retain(|id, since_s| lasts(since_s) && in_sight(*id));
+        for alike in &recalled.bodies {
+            let shifted = alike.shift.is_some_and(|shift| {
+                shift.px.length() > SHIFTED_PX.max(SHIFTED_SIGMAS * shift.sigma_px)
+            });
+            let view = expected.views.iter().find(|view| view.body == alike.body);
+            let pixels = view.map_or(alike.known, |view| view.pixels);
+            if shifted || suspects.bodies.contains(&alike.id) {
+                self.bodies.entry(alike.id).or_insert(now_s);
+            } else if recalled.vouches_for(alike.body, pixels) {
+                self.bodies.remove(&alike.id);
+            }
+        }
+        self.hide(expected, recalled, suspects);
+        &self.hidden
+    }
+
+    fn hide(&mut self, expected: &Expected, recalled: &Recalled, suspects: &Suspects) {
+        self.hidden.clear();
+        if !self.any() {
+            return;
+        }
+        let bodies: Vec<bool> =
+            expected.snapshot.bodies.iter().map(|body| self.of(body.id)).collect();
+        let of_body = |object: &u16| bodies.get(usize::from(*object)).is_some_and(|doubt| *doubt);
+        self.hidden.extend(expected.object.iter().map(of_body));
+        if self.region_s.is_none() {
+            return;
+        }
+        // What is still odd of a region hides as well.
+        let odd = recalled.strange.map(|region| region.rect);
+        for rect in suspects.regions.iter().copied().chain(odd) {
+            for y in usize::from(rect.y0)..usize::from(rect.y1).min(expected.height) {
+                for x in usize::from(rect.x0)..usize::from(rect.x1).min(expected.width) {
+                    let pixel = y * expected.width + x;
+                    self.hidden[pixel] |= recalled.told.get(pixel) == Some(&DIFFERENT);
+                }
+            }
+        }
+    }
+}
