@@ -15,7 +15,7 @@ use crate::track::Motion;
 /// Values kept per figure; later ones replace earlier ones in turn.
 const MOST_VALUES: usize = 200_000;
 /// A threshold is put this far beyond the quantile.
-const SLACK: f32 = 1.1;
+const SLACK: f32 = 1.25;
 /// No threshold moves further than this from its starting value. Upwards there is much room: a guard that cries wolf is
 /// switched off, and what a check then no longer finds is told by the bench.
 const FACTORS: (f32, f32) = (0.6, 30.0);

@@ -8,7 +8,7 @@
 //! - keys and values lie in one ring, so that a frame is put by one copy, and queries are read where they lie;
 //! - masks and angles of all positions are tables on the device: nothing is brought there for them.
 //!
-//! A block takes 24 calls for a past frame and a wanted one, a third of what it takes over a sequence.
+//! A block takes 23 calls for a past frame and a wanted one, and brings nothing to the device; as a sequence goes through it, it is 55 and two transfers.
 
 use tch::{Device, Kind, TchError, Tensor};
 
