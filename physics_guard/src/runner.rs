@@ -257,12 +257,7 @@ impl Guard {
         self.attention.shown(self.expected.snapshot.time_s, &self.observed, judgement);
         let suspects = Suspects {
             bodies: judgement.suspicions.iter().filter_map(|v| v.finding.object).collect(),
-            regions: judgement
-                .suspicions
-                .iter()
-                .filter(|verdict| verdict.finding.object.is_none())
-                .map(|verdict| verdict.finding.rect)
-                .collect(),
+            region: judgement.suspicions.iter().any(|v| v.finding.object.is_none()),
             strange_px: self.thresholds.strange_px,
         };
         let recalled = &self.observed.recalled;

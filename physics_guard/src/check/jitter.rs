@@ -1,6 +1,7 @@
 //! What sleeps lies still.
 
 use std::collections::{HashMap, VecDeque};
+use std::f32::consts::FRAC_1_SQRT_2;
 
 use super::{Check, Judged};
 use crate::expected::Expected;
@@ -8,10 +9,13 @@ use crate::recollection::Shift;
 use crate::track::is_still;
 use crate::verdict::{Bound, Finding, Votes};
 
-/// Root mean square of a resting body's place about its mean, along each axis of the picture.
+/// √(2 ln 2) · √2.
+const STEP_OF_PLACE: f32 = 1.665;
+
+/// Deviation of a resting body's place along each axis of the picture.
 ///
-/// Told from the pictures alone: each is compared with the one before it. If a place has the variance σ², and places are independent of each other, the
-/// difference of two has 2σ².
+/// Told from the pictures alone: each is compared with the one before it. If a place has the deviation σ along both axes, and places are independent of each
+/// other, half of the steps are longer than √(2 ln 2) · √2 σ (Rayleigh). Over 15 pictures half of the steps must be long: one jump is no trembling.
 #[derive(Debug, Clone, Default)]
 pub struct Jitter {
     /// By body, the newest last.
@@ -38,14 +42,18 @@ impl Check for Jitter {
                 continue;
             }
             let window = past.iter().rev().take(wanted - 1).chain([&now]);
-            let mean = |of: fn(&Shift) -> f32| window.clone().map(of).sum::<f32>() / wanted as f32;
-            // Two axes, each of twice the variance.
-            let rms_px = 0.5 * mean(|shift| shift.px.length_squared()).sqrt();
-            let noise_px = std::f32::consts::FRAC_1_SQRT_2 * mean(|shift| shift.sigma_px);
+            let quantile = |of: fn(&Shift) -> f32, share: f32| {
+                let mut values: Vec<f32> = window.clone().map(of).collect();
+                let at = (share * (values.len() - 1) as f32).round() as usize;
+                *values.select_nth_unstable_by(at, f32::total_cmp).1
+            };
+            let place_px = quantile(|shift| shift.px.length(), 0.5) / STEP_OF_PLACE;
+            // What trembles is also measured less well: the quiet pictures tell how well it can be.
+            let noise_px = quantile(|shift| shift.sigma_px, 0.25) * FRAC_1_SQRT_2;
             findings.push(Finding {
                 what: "restless",
                 object: Some(alike.id),
-                value: rms_px,
+                value: place_px,
                 threshold: thresholds.jitter_px.max(thresholds.jitter_sigmas * noise_px),
                 bound: Bound::AtMost,
                 pixels: alike.known,

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::{DIFFERENT, OLDEST_S, Recalled};
-use crate::expected::{Expected, PixelRect};
+use super::{OLDEST_S, Recalled, SAME};
+use crate::expected::Expected;
 
 /// A body whose place is off by more than this, and by so many standard deviations, is in doubt; pixels.
 const SHIFTED_PX: f32 = 0.75;
@@ -15,13 +15,16 @@ const SHIFTED_SIGMAS: f32 = 4.0;
 /// Share of the pixels that made a region strange, below which it is none any more.
 const OVER: f32 = 0.4;
 
+/// Pixels around what is odd that are not believed either.
+const MARGIN_PX: usize = 2;
+
 /// What was said against a picture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Suspects {
     /// Ids of bodies.
     pub(crate) bodies: Vec<u64>,
-    /// Around what is strange where only what stands still should be.
-    pub(crate) regions: Vec<PixelRect>,
+    /// Something strange is where only what stands still should be.
+    pub(crate) region: bool,
     /// Pixels from which something is strange.
     pub(crate) strange_px: u32,
 }
@@ -62,7 +65,7 @@ impl Doubts {
         let lasts = |since_s: &f64| (0.0..OLDEST_S).contains(&(now_s - since_s));
         self.region_s = self.region_s.filter(lasts);
         let region_px = recalled.strange.map_or(0, |region| region.pixels);
-        if !suspects.regions.is_empty() {
+        if suspects.region {
             self.region_s.get_or_insert(now_s);
         } else if (region_px as f32) < OVER * suspects.strange_px as f32 {
             self.region_s = None;
@@ -82,11 +85,11 @@ impl Doubts {
                 self.bodies.remove(&alike.id);
             }
         }
-        self.hide(expected, recalled, suspects);
+        self.hide(expected, recalled);
         &self.hidden
     }
 
-    fn hide(&mut self, expected: &Expected, recalled: &Recalled, suspects: &Suspects) {
+    fn hide(&mut self, expected: &Expected, recalled: &Recalled) {
         self.hidden.clear();
         if !self.any() {
             return;
@@ -94,18 +97,20 @@ impl Doubts {
         let bodies: Vec<bool> =
             expected.snapshot.bodies.iter().map(|body| self.of(body.id)).collect();
         let of_body = |object: &u16| bodies.get(usize::from(*object)).is_some_and(|doubt| *doubt);
-        self.hidden.extend(expected.object.iter().map(of_body));
-        if self.region_s.is_none() {
-            return;
-        }
-        // What is still odd of a region hides as well.
-        let odd = recalled.strange.map(|region| region.rect);
-        for rect in suspects.regions.iter().copied().chain(odd) {
-            for y in usize::from(rect.y0)..usize::from(rect.y1).min(expected.height) {
-                for x in usize::from(rect.x0)..usize::from(rect.x1).min(expected.width) {
-                    let pixel = y * expected.width + x;
-                    self.hidden[pixel] |= recalled.told.get(pixel) == Some(&DIFFERENT);
-                }
+        // Who stands in another one's place hides that as well.
+        let differs = |pixel: usize| recalled.told.get(pixel).is_some_and(|told| *told > SAME);
+        let objects = expected.object.iter().enumerate();
+        let odd: Vec<bool> =
+            objects.map(|(pixel, object)| of_body(object) || differs(pixel)).collect();
+        // A pixel passes that looks like one beside it. Without a margin what is odd would be nibbled away, pixel by pixel.
+        let (width, height) = (expected.width, expected.height);
+        self.hidden.resize(width * height, false);
+        for (pixel, _) in odd.iter().enumerate().filter(|(_, odd)| **odd) {
+            let (x, y) = (pixel % width, pixel / width);
+            for y in y.saturating_sub(MARGIN_PX)..(y + MARGIN_PX + 1).min(height) {
+                let from = x.saturating_sub(MARGIN_PX);
+                let to = (x + MARGIN_PX + 1).min(width);
+                self.hidden[y * width + from..y * width + to].fill(true);
             }
         }
     }
