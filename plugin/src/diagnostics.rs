@@ -41,6 +41,8 @@ pub const REFUSED_REQUESTS: DiagnosticPath = DiagnosticPath::const_new("reverie/
 
 /// Pictures that the guard judged since the start.
 pub const GUARD_JUDGED: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/judged");
+/// Times that it asked its observer since the start: other pictures look as those before them.
+pub const GUARD_LOOKS: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/looks");
 /// Pictures that it rejected since the start.
 pub const GUARD_REJECTS: DiagnosticPath = DiagnosticPath::const_new("reverie/guard/rejects");
 /// Pictures that it corrected since the start.
@@ -72,7 +74,7 @@ impl Plugin for DiagnosticsPlugin {
             app.register_diagnostic(Diagnostic::new(path).with_suffix(" ms"));
         }
         app.register_diagnostic(Diagnostic::new(MEMORY_MB).with_suffix(" MB"));
-        for path in [GUARD_JUDGED, GUARD_REJECTS, GUARD_CORRECTED, GUARD_BLIND] {
+        for path in [GUARD_JUDGED, GUARD_LOOKS, GUARD_REJECTS, GUARD_CORRECTED, GUARD_BLIND] {
             app.register_diagnostic(Diagnostic::new(path));
         }
         for path in [MODEL_FPS, DISPLAY_FPS, FALLBACK_FRAMES, REFUSED_REQUESTS, MEMORY_HIT_RATE] {
@@ -101,6 +103,7 @@ pub(crate) fn measure(
     let guard = &dream.status().guard;
     for (path, count) in [
         (GUARD_JUDGED, guard.judged),
+        (GUARD_LOOKS, guard.looks),
         (GUARD_REJECTS, guard.rejects),
         (GUARD_CORRECTED, guard.levels[1..].iter().sum()),
         (GUARD_BLIND, guard.blind),
