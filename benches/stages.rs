@@ -1,7 +1,8 @@
 //! Where the time of a frame goes, without a game: the stages of each painter on a moving camera, and what it costs to
 //! bring a picture to the display.
 //!
-//! `cargo xtask bench` runs it in the profile that is played with, prints a table and writes `runs/bench.json`.
+//! `cargo xtask bench` runs it in the profile that is played with, prints a table and writes `runs/bench.json`. `cargo bench --profile dev --bench stages --
+//! guard` measures only what has that in its name: `display`, `shadow paint`, `guard`, or a card's path; cards elsewhere are named by their files.
 
 use std::error::Error;
 use std::f32::consts::{FRAC_PI_3, TAU};

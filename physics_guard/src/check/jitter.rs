@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::f32::consts::FRAC_1_SQRT_2;
 
+use glam::Vec2;
+
 use super::{Check, Judged};
 use crate::expected::Expected;
 use crate::recollection::Shift;
@@ -42,14 +44,17 @@ impl Check for Jitter {
                 continue;
             }
             let window = past.iter().rev().take(wanted - 1).chain([&now]);
-            let quantile = |of: fn(&Shift) -> f32, share: f32| {
-                let mut values: Vec<f32> = window.clone().map(of).collect();
+            let quantile = |mut values: Vec<f32>, share: f32| {
                 let at = (share * (values.len() - 1) as f32).round() as usize;
                 *values.select_nth_unstable_by(at, f32::total_cmp).1
             };
-            let place_px = quantile(|shift| shift.px.length(), 0.5) / STEP_OF_PLACE;
+            // What is aside all the time does not tremble.
+            let mean = window.clone().map(|shift| shift.px).sum::<Vec2>() / wanted as f32;
+            let steps = window.clone().map(|shift| shift.px.distance(mean)).collect();
+            let place_px = quantile(steps, 0.5) / STEP_OF_PLACE;
             // What trembles is also measured less well: the quiet pictures tell how well it can be.
-            let noise_px = quantile(|shift| shift.sigma_px, 0.25) * FRAC_1_SQRT_2;
+            let sigmas = window.map(|shift| shift.sigma_px).collect();
+            let noise_px = quantile(sigmas, 0.25) * FRAC_1_SQRT_2;
             findings.push(Finding {
                 what: "restless",
                 object: Some(alike.id),

@@ -4,7 +4,8 @@ use reverie_kernels::geometry::CameraPose;
 use reverie_kernels::raster::{Scene, ShadowMaps, ray};
 use reverie_kernels::warp::{PastFrame, warp};
 
-use crate::expected::Expected;
+use super::LIT;
+use crate::expected::{BodyView, Expected};
 
 /// A carried pixel is known from this share of its footprint on.
 pub(super) const KNOWN: f32 = 0.6;
@@ -20,6 +21,13 @@ const LIGHT: f32 = 2.5;
 const SAME_HUE: f32 = 1.3;
 /// Colours this dark have no hue, 0 to 1.
 const DARK: f32 = 0.04;
+/// What is around a body: so many pixels to each side, at least so many in all.
+const RING_PX: usize = 4;
+const LEAST_RING: u32 = 24;
+/// A body is in another light from this share of its pixels on,
+const LIT_SHARE: f32 = 0.25;
+/// and alone in it if less than this part of that share of what is around it is, too.
+const RING_SHARE: f32 = 0.5;
 /// A surface that was so many times as far away shows other things now;
 const ENLARGED: f32 = 1.3;
 /// one that is in doubt already is believed farther.
@@ -84,6 +92,24 @@ impl Carried {
                 }
             }
         }
+    }
+
+    /// The body of `view` came into another light, and what is around it did not, or much less: then it is hardly the light.
+    pub(super) fn is_lit_alone(&self, expected: &Expected, view: &BodyView) -> bool {
+        let (width, height) = (expected.width, expected.height);
+        let rect = view.rect.grown(RING_PX, width, height);
+        let [mut own, mut ring] = [[0u32; 2]; 2];
+        for y in usize::from(rect.y0)..usize::from(rect.y1) {
+            for x in usize::from(rect.x0)..usize::from(rect.x1) {
+                let pixel = y * width + x;
+                let is_own = expected.object[pixel] == view.body;
+                let [known, changed] = if is_own { &mut own } else { &mut ring };
+                *known += u32::from(self.told[pixel] > 0);
+                *changed += u32::from(self.told[pixel] >= LIT);
+            }
+        }
+        let share = |[known, changed]: [u32; 2]| changed as f32 / known.max(1) as f32;
+        ring[0] >= LEAST_RING && share(own) > LIT_SHARE && share(ring) < RING_SHARE * share(own)
     }
 
     /// Whether a pixel's colour lies between those of its neighbours as they were.

@@ -29,7 +29,7 @@ const LONG_S: f64 = 1.2;
 const OLDEST_S: f64 = 3.5;
 /// Pictures in between are kept so far apart, seconds.
 const APART_S: f64 = 0.3;
-/// Share of a body that accepted pictures must know, and of that which must look the same, for it to look as before.
+/// Share of a body that accepted pictures must know, and of that which must look alike, for it to look as before.
 const MOSTLY: f32 = 0.4;
 const AS_BEFORE: f32 = 0.85;
 /// Share of a region's rectangle that must look as it did.
@@ -38,8 +38,9 @@ const ALIKE_REGION: f32 = 0.8;
 const LEAST_REGION: u32 = 6;
 /// Share of new values in a body's usual one.
 const LEARN: f32 = 0.1;
-/// In [`Recalled::told`]: in the same colour as before, and in another one.
+/// In [`Recalled::told`]: in the same colour as before, in the same hue, and otherwise.
 const SAME: u8 = 1;
+const LIT: u8 = 2;
 const DIFFERENT: u8 = 3;
 /// In a picture that is remembered: not to be compared with.
 const HIDDEN_OBJECT: u64 = u64::MAX - 1;
@@ -63,8 +64,8 @@ pub struct Alike {
     pub long_known: u32,
     /// See [`Self::share`].
     pub long_share: f32,
-    /// The least share, over the pictures that know most of it, that has the very same light as well.
-    pub same_share: f32,
+    /// It came into another light, and what is around it did not.
+    pub alone: bool,
     /// Where it stands, from where the last accepted picture says that it does; `None` if its brightness does not tell.
     pub shift: Option<Shift>,
 }
@@ -94,7 +95,10 @@ impl Recalled {
     pub fn vouches_for(&self, body: u16, pixels: u32) -> bool {
         let alike = self.bodies.iter().find(|alike| alike.body == body);
         let mostly = |known: u32| known as f32 >= MOSTLY * pixels as f32;
-        alike.is_some_and(|alike| mostly(alike.known) && alike.same_share >= AS_BEFORE)
+        alike.is_some_and(|alike| {
+            let long = !mostly(alike.long_known) || alike.long_share >= AS_BEFORE;
+            mostly(alike.known) && alike.share >= AS_BEFORE && long && !alike.alone
+        })
     }
 
     /// Most of a rectangle looks as it did, in a picture `width` pixels wide.
@@ -225,14 +229,13 @@ impl Recollection {
         let newest = self.carried.iter().find(|carried| !carried.is_long);
         self.shifts.measure(expected, newest, &self.rgb);
         let places = expected.snapshot.bodies.len();
-        let mut counts = vec![[[0u32; 3]; 2]; places];
+        let mut counts = vec![[[0u32; 2]; 2]; places];
         for carried in &self.carried {
             for (object, told) in expected.object.iter().zip(&carried.told) {
                 if let (Some(count), 1..) = (counts.get_mut(usize::from(*object)), told) {
                     let count = &mut count[usize::from(carried.is_long)];
                     count[0] += 1;
                     count[1] += u32::from(*told < DIFFERENT);
-                    count[2] += u32::from(*told == SAME);
                 }
             }
         }
@@ -243,14 +246,10 @@ impl Recollection {
                 continue;
             };
             let usual = self.usual.get(&body.id);
-            let share = |[known, alike, _]: [u32; 3], usual: Option<f32>| {
+            let share = |[known, alike]: [u32; 2], usual: Option<f32>| {
                 let share = alike as f32 / known.max(1) as f32;
                 (share / usual.unwrap_or(1.0).max(0.5)).min(1.0)
             };
-            let same = [now, long]
-                .into_iter()
-                .filter(|[known, ..]| *known as f32 >= MOSTLY * view.pixels as f32)
-                .map(|[known, _, same]| *same as f32 / (*known).max(1) as f32);
             recalled.bodies.push(Alike {
                 body: view.body,
                 id: body.id,
@@ -259,7 +258,7 @@ impl Recollection {
                 share: share(*now, usual.map(|u| u.share)),
                 long_known: long[0],
                 long_share: share(*long, usual.map(|u| u.long_share)),
-                same_share: same.fold(1.0, f32::min),
+                alone: self.carried.iter().any(|carried| carried.is_lit_alone(expected, view)),
                 shift: self.shifts.of(view.body),
             });
         }
