@@ -1,5 +1,8 @@
 //! The guard itself: expects, judges, and remembers what was shown.
 
+mod glance;
+mod learn;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -7,17 +10,13 @@ use std::sync::Arc;
 use glam::{Vec2, Vec3};
 use reverie_kernels::raster::{Scene, ShadowMaps};
 
-mod glance;
-
-use glance::Attention;
-
 use crate::check::{self, Check, Judged, Remembered};
-use crate::expected::{Expected, NONE, ShadowSnapshot};
-use crate::habit::{Habits, SKY_ID, Said};
+use crate::expected::{Expected, ShadowSnapshot};
+use crate::habit::Habits;
 use crate::observed::ghost::GhostFinder;
 use crate::observed::look::Look;
 use crate::observed::register::{Registrar, name_shifted};
-use crate::observed::{BINS, Evidence, Observed};
+use crate::observed::{Evidence, Observed};
 use crate::recollection::{Recollection, Suspects};
 use crate::thresholds::Thresholds;
 use crate::track::Tracks;
@@ -76,7 +75,7 @@ pub struct Guard {
     picture: Vec<u8>,
     /// It is the one that recollection compared with the present expectation.
     compared: bool,
-    attention: Attention,
+    attention: glance::Attention,
 }
 
 impl fmt::Debug for Guard {
@@ -111,7 +110,7 @@ impl Guard {
             recollection: Recollection::default(),
             picture: Vec::new(),
             compared: false,
-            attention: Attention::default(),
+            attention: glance::Attention::default(),
         }
     }
 
@@ -139,7 +138,7 @@ impl Guard {
         self.tentative.clear();
         self.votes.clear();
         self.recollection.reset();
-        self.attention = Attention::default();
+        self.attention = glance::Attention::default();
         self.checks.iter_mut().for_each(|check| check.reset());
     }
 
@@ -344,80 +343,8 @@ impl Guard {
         name_shifted(&self.look, &self.expected, observed);
         self.ghosts.find(&self.look, &self.expected, &self.habits, observed);
     }
-
-    /// Takes in how the observer speaks of bodies against which nothing stands.
-    fn learn(&mut self, judgement: &Judgement) {
-        let measurements = &self.observed.measurements;
-        let bodies = self.expected.snapshot.bodies.len();
-        self.unexplained.clear();
-        self.unexplained.resize(bodies, 0);
-        for (object, unexplained) in self.expected.object.iter().zip(&self.ghosts.unexplained) {
-            if *unexplained != 0
-                && let Some(count) = self.unexplained.get_mut(usize::from(*object))
-            {
-                *count += 1;
-            }
-        }
-        for (index, measurement) in measurements.iter().enumerate() {
-            let suspect = |verdict: &Verdict| verdict.finding.object == Some(measurement.id);
-            let in_place = measurement.shift_px.abs().max_element() < 1.5
-                && (measurement.found || measurement.separable == 0);
-            if !in_place || judgement.suspicions.iter().any(suspect) {
-                continue;
-            }
-            let classes = self.look.field.classes;
-            let said = Said {
-                mean: &self.means[index * classes..(index + 1) * classes],
-                colours: self.colours.get(index * BINS..(index + 1) * BINS).unwrap_or(&[]),
-                unexplained: self.unexplained[usize::from(measurement.body)] as f32,
-                seen_share: Some(measurement.seen_share).filter(|_| measurement.separable > 0),
-                ln_scale: measurement.ln_scale,
-                ln_depth: Some(measurement.ln_depth)
-                    .filter(|_| measurement.ln_depth_var.is_finite()),
-            };
-            self.habits.learn(measurement.id, said);
-        }
-        if !judgement.suspicions.iter().any(|verdict| verdict.finding.what == "ghost") {
-            self.learn_sky();
-        }
-        let field = &self.look.field;
-        if !field.colours.is_empty() {
-            let mut scene = vec![0.0; BINS];
-            let share = 1.0 / field.colours.len() as f32;
-            for (bin, p) in field.colours.iter().flatten() {
-                scene[usize::from(*bin)] += share * p;
-            }
-            self.habits.learn_scene(&scene);
-        }
-    }
-
-    /// The sky has its habits, too: clouds, stars, fog.
-    fn learn_sky(&mut self) {
-        let field = &self.look.field;
-        let mut mean = vec![0.0; field.classes];
-        let mut colours = vec![0.0; if field.colours.is_empty() { 0 } else { BINS }];
-        let (mut count, mut unexplained) = (0.0f32, 0.0);
-        for (pixel, object) in self.expected.object.iter().enumerate() {
-            if *object != NONE || field.blind[pixel] {
-                continue;
-            }
-            count += 1.0;
-            unexplained += f32::from(u8::from(self.ghosts.unexplained[pixel] != 0));
-            mean.iter_mut().zip(field.classes_of(pixel)).for_each(|(mean, p)| *mean += p);
-            for (bin, p) in field.colours.get(pixel).into_iter().flatten() {
-                colours[usize::from(*bin)] += p;
-            }
-        }
-        if count >= FEWEST_SKY_PIXELS {
-            mean.iter_mut().chain(&mut colours).for_each(|mean| *mean /= count);
-            let said = Said { mean: &mean, colours: &colours, unexplained, ..Said::default() };
-            self.habits.learn(SKY_ID, said);
-        }
-    }
 }
 
-/// Less sky than this says nothing about it.
-const FEWEST_SKY_PIXELS: f32 = 64.0;
 /// Pixels around what is bad that are made anew with it.
 const BAD_MARGIN_PX: usize = 2;
 /// Of a body of more pixels only its own pixels are bad.
