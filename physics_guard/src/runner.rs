@@ -132,6 +132,11 @@ impl Guard {
         self.unguarded.extend(ids);
     }
 
+    /// Pictures are known to be right, as for calibration: whatever is said against them, later ones are compared with them.
+    pub fn trust_pictures(&mut self) {
+        self.recollection.trusts = true;
+    }
+
     /// Another world or a camera cut: what was seen before does not count. What is known of how bodies look stays.
     pub fn reset(&mut self) {
         self.tracks.clear();

@@ -143,6 +143,8 @@ pub(crate) struct Recollection {
     rgb: Vec<f32>,
     shifts: shift::Shifts,
     doubts: doubt::Doubts,
+    /// Pictures are known to be right.
+    pub(crate) trusts: bool,
     visited: Vec<bool>,
     stack: Vec<u32>,
 }
@@ -284,7 +286,10 @@ impl Recollection {
         if frame.rgb.len() != rgb.len() {
             return;
         }
-        let hidden = self.doubts.take_in(expected, recalled, suspects);
+        let hidden = match self.trusts {
+            true => &[],
+            false => self.doubts.take_in(expected, recalled, suspects),
+        };
         frame.object.iter_mut().zip(hidden).for_each(|(object, hidden)| {
             if *hidden {
                 *object = HIDDEN_OBJECT;

@@ -137,6 +137,7 @@ fn pass(
     progress: &mut dyn FnMut(&str, f64),
 ) -> Result<Calibrator, GuardEvalError> {
     let mut watch = Watch::new(card_path, Some(thresholds))?.always();
+    watch.guard.trust_pictures();
     let mut calibrator = Calibrator::new();
     for (number, run) in runs.iter().enumerate() {
         progress(what, from + 0.25 * number as f64 / runs.len() as f64);
