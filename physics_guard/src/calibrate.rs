@@ -21,6 +21,8 @@ const SLACK: f32 = 1.25;
 const FACTORS: (f32, f32) = (0.6, 30.0);
 /// The same for rules that compare a picture with those before it.
 const MOST_RECALLED: f32 = 1.3;
+/// And for places by brightness alone, which cannot tell more than a pixel and a half.
+const MOST_SLID: f32 = 1.5;
 /// Pictures that must have been seen of a material for its row to count, in pixels.
 const FEWEST_PIXELS: f64 = 200.0;
 /// Share of a normal distribution within one standard deviation.
@@ -210,6 +212,7 @@ impl Calibrator {
         let jumped = factor("teleport", "jumped");
         out.teleport_m *= jumped;
         out.teleport_diameters *= jumped;
+        out.slid_px *= factor("teleport", "slid").clamp(1.0, MOST_SLID);
         out.permanence_share /= factor("permanence", "vanished");
         out.permanence_share = out.permanence_share.min(0.45);
         out.ghost_px = (out.ghost_px as f32 * factor("permanence", "ghost")).ceil() as u32;

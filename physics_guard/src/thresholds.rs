@@ -41,6 +41,8 @@ pub struct Thresholds {
     pub teleport_diameters: f32,
     /// so many metres.
     pub teleport_m: f32,
+    /// It may stand so many pixels from where the pictures before say that it does.
+    pub slid_px: f32,
     /// Least share of a body's expected pixels that show it, where at least
     pub permanence_share: f32,
     /// so many are expected.
@@ -94,6 +96,7 @@ impl Default for Thresholds {
             momentum_m_s: 0.5,
             teleport_diameters: 0.5,
             teleport_m: 0.25,
+            slid_px: 0.75,
             permanence_share: 0.3,
             permanence_px: 24,
             ghost_px: 24,
@@ -165,6 +168,7 @@ impl Thresholds {
             self.momentum_m_s,
             self.teleport_diameters,
             self.teleport_m,
+            self.slid_px,
             self.permanence_share,
             self.alike_share,
             self.alike_long_share,

@@ -9,9 +9,6 @@ use std::collections::HashMap;
 use super::{OLDEST_S, Recalled, SAME};
 use crate::expected::Expected;
 
-/// A body whose place is off by more than this, and by so many standard deviations, is in doubt; pixels.
-const SHIFTED_PX: f32 = 0.75;
-const SHIFTED_SIGMAS: f32 = 4.0;
 /// Share of the pixels that made a region strange, below which it is none any more.
 const OVER: f32 = 0.4;
 
@@ -74,12 +71,9 @@ impl Doubts {
             |id: u64| expected.views.iter().any(|v| expected.body(v).is_some_and(|b| b.id == id));
         self.bodies.retain(|id, since_s| lasts(since_s) && in_sight(*id));
         for alike in &recalled.bodies {
-            let shifted = alike.shift.is_some_and(|shift| {
-                shift.px.length() > SHIFTED_PX.max(SHIFTED_SIGMAS * shift.sigma_px)
-            });
             let view = expected.views.iter().find(|view| view.body == alike.body);
             let pixels = view.map_or(alike.known, |view| view.pixels);
-            if shifted || suspects.bodies.contains(&alike.id) {
+            if suspects.bodies.contains(&alike.id) {
                 self.bodies.entry(alike.id).or_insert(now_s);
             } else if recalled.vouches_for(alike.body, pixels) {
                 self.bodies.remove(&alike.id);

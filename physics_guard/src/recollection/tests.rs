@@ -161,7 +161,12 @@ fn a_fault_does_not_become_what_later_pictures_are_held_to() {
             expected.draw(Arc::new(now.clone()), WIDTH, HEIGHT);
             recollection.expect(&now, &scene, &maps);
             last = recollection.compare(&expected, &picture);
-            recollection.shown(&picture, &expected, &last, &Suspects::default());
+            let slid = |alike: &&Alike| {
+                alike.id == 10 && alike.shift.is_some_and(|shift| shift.px.length() > 0.75)
+            };
+            let bodies = last.bodies.iter().filter(slid).map(|alike| alike.id).collect();
+            let suspects = Suspects { bodies, ..Suspects::default() };
+            recollection.shown(&picture, &expected, &last, &suspects);
         }
         of(&last, 10).shift.unwrap().px.x
     };
