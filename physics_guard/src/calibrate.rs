@@ -22,7 +22,7 @@ const FACTORS: (f32, f32) = (0.6, 30.0);
 /// The same for rules that compare a picture with those before it.
 const MOST_RECALLED: f32 = 1.3;
 /// And for places by brightness alone, which cannot tell more than a pixel and a half.
-const MOST_SLID: f32 = 1.5;
+const MOST_SLID: f32 = 2.0;
 /// Pictures that must have been seen of a material for its row to count, in pixels.
 const FEWEST_PIXELS: f64 = 200.0;
 /// Share of a normal distribution within one standard deviation.

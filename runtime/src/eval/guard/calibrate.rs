@@ -110,10 +110,14 @@ pub fn calibrate(
     let frames_per_10_min = TEN_MINUTES_S * frames as f32 / played_s.max(1e-3);
     let beyond = (options.alarms_per_10_min / RULES / frames_per_10_min).clamp(0.0, 0.5);
 
-    let first =
-        pass(card_path, &runs, Thresholds::default(), "how the observer errs", 0.5, progress)?;
+    // In dreams nothing is remembered, so nothing is ever in doubt: there the observer's rules stand alone, and must be as sharp as they can be.
+    let dreams = dreamer.can_dream();
+    let mut pass = |thresholds: Thresholds, what: &str, from: f64| {
+        pass(card_path, &runs, thresholds, dreams, (what, from), progress)
+    };
+    let first = pass(Thresholds::default(), "how the observer errs", 0.5)?;
     let base = Thresholds { observer: first.observer_error(), ..Thresholds::default() };
-    let second = pass(card_path, &runs, base.clone(), "thresholds", 0.75, progress)?;
+    let second = pass(base.clone(), "thresholds", 0.75)?;
     let thresholds = second.thresholds(&base, beyond);
     observer.thresholds = Some(thresholds.clone());
     card.observer = Some(observer);
@@ -127,17 +131,19 @@ pub fn calibrate(
     })
 }
 
-/// Judges all runs once.
+/// Judges all runs once; those of a model that dreams are known to be right.
 fn pass(
     card_path: &Path,
     runs: &[Run],
     thresholds: Thresholds,
-    what: &str,
-    from: f64,
+    dreams: bool,
+    (what, from): (&str, f64),
     progress: &mut dyn FnMut(&str, f64),
 ) -> Result<Calibrator, GuardEvalError> {
     let mut watch = Watch::new(card_path, Some(thresholds))?.always();
-    watch.guard.trust_pictures();
+    if dreams {
+        watch.guard.trust_pictures();
+    }
     let mut calibrator = Calibrator::new();
     for (number, run) in runs.iter().enumerate() {
         progress(what, from + 0.25 * number as f64 / runs.len() as f64);

@@ -51,6 +51,11 @@ impl Dreamer {
         Ok(Self { model: load()?, faulty: if with_faults { Some(load()?) } else { None } })
     }
 
+    /// It can go on without the shadow.
+    pub(super) fn can_dream(&self) -> bool {
+        self.model.can_dream()
+    }
+
     /// Another world begins.
     pub(super) fn begin(&mut self) {
         self.model.forget_world();
