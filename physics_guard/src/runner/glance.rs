@@ -36,8 +36,12 @@ impl Attention {
             return;
         }
         self.looked_s = Some(now_s);
-        let displaced =
-            |m: &Measurement| m.is_placed() && m.shift_px.abs().max_element() > ODD_SHIFT_PX;
+        // If what looks as before is seen elsewhere, it is the observer that errs.
+        let displaced = |m: &Measurement| {
+            m.is_placed()
+                && m.shift_px.abs().max_element() > ODD_SHIFT_PX
+                && !observed.recalled.vouches_for(m.body, m.pixels)
+        };
         let odd = !judgement.suspicions.is_empty() || observed.measurements.iter().any(displaced);
         self.alert = if odd { ALERT_PICTURES } else { self.alert.saturating_sub(1) };
     }

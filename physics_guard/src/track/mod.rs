@@ -186,8 +186,10 @@ impl Tracks {
                 track.len = 0;
             }
             let mpp = measurement.metres_per_pixel;
-            let across =
-                Vec3::new(measurement.shift_px.x * mpp, -measurement.shift_px.y * mpp, 0.0);
+            // What looks as before stands where it should: pictures that no observer saw say so, and those that one saw must not jump beside them.
+            let as_before = observed.recalled.vouches_for(measurement.body, measurement.pixels);
+            let shift_px = if as_before { Vec2::ZERO } else { measurement.shift_px };
+            let across = Vec3::new(shift_px.x * mpp, -shift_px.y * mpp, 0.0);
             let sigma_m =
                 mpp * (0.5 * (measurement.shift_var_px2.x + measurement.shift_var_px2.y)).sqrt();
             let along_m = -measurement.depth_m * (measurement.ln_depth.exp() - 1.0);
@@ -223,7 +225,7 @@ impl Tracks {
                 time_s: now_s,
                 offset_m: world_from_camera * across,
                 sigma_m,
-                shift_px: measurement.shift_px,
+                shift_px,
                 position_m: pose.translation_m,
                 velocity_m_s,
                 motion,
