@@ -108,6 +108,19 @@ impl Noise {
     }
 }
 
+/// What an observer says that knows nothing.
+pub(crate) fn blind() -> Evidence {
+    Evidence {
+        width: WIDTH,
+        height: HEIGHT,
+        classes: CLASSES,
+        probability: vec![0.0; WIDTH * HEIGHT * CLASSES],
+        depth_m: vec![0.0; WIDTH * HEIGHT],
+        depth_sigma: vec![0.08; WIDTH * HEIGHT],
+        rgb: Vec::new(),
+    }
+}
+
 /// What an observer says of a picture of `drawn`: classes blurred at edges and wrong in patches, depth with a deviation of
 /// 6 %, both anew in each picture; one crate face is always taken for wood.
 pub(crate) fn observe(drawn: &ShadowSnapshot, noise: &mut Noise) -> Evidence {
@@ -117,15 +130,7 @@ pub(crate) fn observe(drawn: &ShadowSnapshot, noise: &mut Noise) -> Evidence {
         NONE => CLASSES - 1,
         object => usize::from(drawn.bodies[usize::from(object)].material),
     };
-    let mut evidence = Evidence {
-        width: WIDTH,
-        height: HEIGHT,
-        classes: CLASSES,
-        probability: vec![0.0; WIDTH * HEIGHT * CLASSES],
-        depth_m: vec![0.0; WIDTH * HEIGHT],
-        depth_sigma: vec![0.08; WIDTH * HEIGHT],
-        rgb: Vec::new(),
-    };
+    let mut evidence = blind();
     // Errors come in patches of 4 × 4 pixels, as those of a network do.
     let patches: Vec<(f32, f32, usize)> = (0..WIDTH * HEIGHT / 16)
         .map(|_| (noise.uniform(), noise.normal(), (noise.uniform() * CLASSES as f32) as usize))

@@ -92,7 +92,7 @@ impl<'a> Judged<'a> {
     /// The body looks as it did in the accepted pictures that know most of it: whatever an observer now makes of its material, size or depth, it is the
     /// observer that errs.
     pub fn looks_as_before(&self, measurement: &Measurement) -> bool {
-        self.observed.recalled.vouches_for(measurement.body, measurement.pixels)
+        self.observed.recalled.vouches_for(measurement.body)
     }
 
     /// Around where a body is seen.

@@ -84,9 +84,7 @@ impl Check for Permanence {
 fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
     let (recalled, thresholds) = (&judged.observed.recalled, judged.thresholds);
     for alike in &recalled.bodies {
-        let view = judged.expected.views.iter().find(|view| view.body == alike.body);
-        let half = view.map_or(0, |view| view.pixels / 2);
-        let least = half.min(ENOUGH_PX).max(thresholds.permanence_px);
+        let least = (alike.pixels / 2).min(ENOUGH_PX).max(thresholds.permanence_px);
         for (what, known, value, threshold) in [
             ("unseen", alike.known, alike.share, thresholds.alike_share),
             ("crept", alike.long_known, alike.long_share, thresholds.alike_long_share),

@@ -9,7 +9,7 @@ use crate::expected::{Pose, ShadowSnapshot};
 use crate::observed::Evidence;
 use crate::runner::Guard;
 use crate::testing::{
-    CLASSES, FPS, HEIGHT, Noise, WIDTH, body, court, fixed, looking, observe, painted,
+    FPS, HEIGHT, Noise, WIDTH, blind, body, court, fixed, looking, observe, painted,
 };
 
 const GRAVITY: Vec3 = Vec3::new(0.0, -9.81, 0.0);
@@ -39,19 +39,6 @@ fn play(
         guard.shown(&judgement);
     }
     spoke
-}
-
-/// Of an observer that says nothing.
-fn blind() -> Evidence {
-    Evidence {
-        width: WIDTH,
-        height: HEIGHT,
-        classes: CLASSES,
-        probability: vec![0.0; WIDTH * HEIGHT * CLASSES],
-        depth_m: vec![0.0; WIDTH * HEIGHT],
-        depth_sigma: vec![0.1; WIDTH * HEIGHT],
-        rgb: Vec::new(),
-    }
 }
 
 /// The court at a picture's time, seen by a walker who sways and turns.

@@ -71,11 +71,9 @@ impl Doubts {
             |id: u64| expected.views.iter().any(|v| expected.body(v).is_some_and(|b| b.id == id));
         self.bodies.retain(|id, since_s| lasts(since_s) && in_sight(*id));
         for alike in &recalled.bodies {
-            let view = expected.views.iter().find(|view| view.body == alike.body);
-            let pixels = view.map_or(alike.known, |view| view.pixels);
             if suspects.bodies.contains(&alike.id) {
                 self.bodies.entry(alike.id).or_insert(now_s);
-            } else if recalled.vouches_for(alike.body, pixels) {
+            } else if alike.is_as_before() {
                 self.bodies.remove(&alike.id);
             }
         }

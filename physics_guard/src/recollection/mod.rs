@@ -54,7 +54,9 @@ pub struct Alike {
     pub body: u16,
     /// The body's.
     pub id: u64,
-    /// Around its pixels.
+    /// Of it in sight.
+    pub pixels: u32,
+    /// Around them.
     pub rect: PixelRect,
     /// Of its pixels, how many the last accepted picture knows.
     pub known: u32,
@@ -68,6 +70,15 @@ pub struct Alike {
     pub alone: bool,
     /// Where it stands, from where the last accepted picture says that it does; `None` if its brightness does not tell.
     pub shift: Option<Shift>,
+}
+
+impl Alike {
+    /// It looks as it did in the accepted pictures that know most of it.
+    pub fn is_as_before(&self) -> bool {
+        let mostly = |known: u32| known as f32 >= MOSTLY * self.pixels as f32;
+        let long = !mostly(self.long_known) || self.long_share >= AS_BEFORE;
+        mostly(self.known) && self.share >= AS_BEFORE && long && !self.alone
+    }
 }
 
 /// A connected region that looks otherwise than all accepted pictures that know it.
@@ -91,14 +102,9 @@ pub struct Recalled {
 }
 
 impl Recalled {
-    /// A body of so many pixels looks as it did in the accepted pictures that know most of it.
-    pub fn vouches_for(&self, body: u16, pixels: u32) -> bool {
-        let alike = self.bodies.iter().find(|alike| alike.body == body);
-        let mostly = |known: u32| known as f32 >= MOSTLY * pixels as f32;
-        alike.is_some_and(|alike| {
-            let long = !mostly(alike.long_known) || alike.long_share >= AS_BEFORE;
-            mostly(alike.known) && alike.share >= AS_BEFORE && long && !alike.alone
-        })
+    /// A body, into the snapshot's, looks as it did in the accepted pictures that know most of it.
+    pub fn vouches_for(&self, body: u16) -> bool {
+        self.bodies.iter().find(|alike| alike.body == body).is_some_and(Alike::is_as_before)
     }
 
     /// Most of a rectangle looks as it did, in a picture `width` pixels wide.
@@ -255,6 +261,7 @@ impl Recollection {
             recalled.bodies.push(Alike {
                 body: view.body,
                 id: body.id,
+                pixels: view.pixels,
                 rect: view.rect,
                 known: now[0],
                 share: share(*now, usual.map(|u| u.share)),

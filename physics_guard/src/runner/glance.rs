@@ -40,7 +40,7 @@ impl Attention {
         let displaced = |m: &Measurement| {
             m.is_placed()
                 && m.shift_px.abs().max_element() > ODD_SHIFT_PX
-                && !observed.recalled.vouches_for(m.body, m.pixels)
+                && !observed.recalled.vouches_for(m.body)
         };
         let odd = !judgement.suspicions.is_empty() || observed.measurements.iter().any(displaced);
         self.alert = if odd { ALERT_PICTURES } else { self.alert.saturating_sub(1) };
@@ -58,7 +58,7 @@ impl Guard {
         }
         self.observed.fill_as_expected(&self.expected);
         for view in &self.expected.views {
-            if self.observed.recalled.vouches_for(view.body, view.pixels)
+            if self.observed.recalled.vouches_for(view.body)
                 && let Some(body) = self.expected.body(view)
             {
                 let usual = self.habits.usual(body.id);
@@ -85,12 +85,9 @@ impl Guard {
     /// Something does not look as before, or did not a moment ago.
     fn is_odd(&self) -> bool {
         let (recalled, thresholds) = (&self.observed.recalled, &self.thresholds);
-        let bodies = self.expected.views.iter().any(|view| {
-            let alike = recalled.bodies.iter().find(|alike| alike.body == view.body);
-            alike.is_some_and(|alike| {
-                alike.known.max(alike.long_known) >= thresholds.permanence_px.max(view.pixels / 2)
-                    && !recalled.vouches_for(view.body, view.pixels)
-            })
+        let bodies = recalled.bodies.iter().any(|alike| {
+            let known = alike.known.max(alike.long_known);
+            known >= thresholds.permanence_px.max(alike.pixels / 2) && !alike.is_as_before()
         });
         let region = recalled.strange.map_or(0, |region| region.pixels);
         bodies || region as f32 > ODD * thresholds.strange_px as f32 || self.recollection.doubts()

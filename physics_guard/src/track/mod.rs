@@ -187,7 +187,7 @@ impl Tracks {
             }
             let mpp = measurement.metres_per_pixel;
             // What looks as before stands where it should: pictures that no observer saw say so, and those that one saw must not jump beside them.
-            let as_before = observed.recalled.vouches_for(measurement.body, measurement.pixels);
+            let as_before = observed.recalled.vouches_for(measurement.body);
             let shift_px = if as_before { Vec2::ZERO } else { measurement.shift_px };
             let across = Vec3::new(shift_px.x * mpp, -shift_px.y * mpp, 0.0);
             let sigma_m =
