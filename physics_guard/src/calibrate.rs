@@ -11,6 +11,7 @@ use crate::habit::Confusion;
 use crate::runner::{Guard, Judgement};
 use crate::thresholds::{ObserverError, Thresholds};
 use crate::track::Motion;
+use crate::verdict::STRONG;
 
 /// Values kept per figure; later ones replace earlier ones in turn.
 const MOST_VALUES: usize = 200_000;
@@ -23,6 +24,7 @@ const FACTORS: (f32, f32) = (0.6, 30.0);
 const MOST_RECALLED: f32 = 1.3;
 /// And for places by brightness alone, which cannot tell more than a pixel and a half.
 const MOST_SLID: f32 = 2.0;
+const MOST_STRAYED: f32 = 2.5;
 /// Pictures that must have been seen of a material for its row to count, in pixels.
 const FEWEST_PIXELS: f64 = 200.0;
 /// Share of a normal distribution within one standard deviation.
@@ -63,7 +65,7 @@ pub struct Calibrator {
     shifts_px: Values,
     scales: Values,
     depths: Values,
-    /// How far each rule went towards its threshold, by check and rule: the third largest of four pictures in a row.
+    /// How far each rule went towards its threshold, by check and rule: what three votes of four pictures in a row agree on.
     margins: BTreeMap<(&'static str, &'static str), Values>,
     recent: BTreeMap<(&'static str, &'static str, Option<u64>), VecDeque<f32>>,
     frames: u64,
@@ -151,7 +153,9 @@ impl Calibrator {
             }
             let mut last: Vec<f32> = recent.iter().copied().collect();
             last.sort_unstable_by(|a, b| b.total_cmp(a));
-            let agreed = last.get(2).copied().unwrap_or(0.0);
+            // Beyond its threshold if three are, or if two are and one of them strongly.
+            let nth = |n: usize| last.get(n).copied().unwrap_or(0.0);
+            let agreed = nth(2).max(nth(1).min(nth(0) / STRONG));
             let margin = worst.entry((check, finding.what)).or_default();
             *margin = margin.max(agreed);
         }
@@ -213,6 +217,7 @@ impl Calibrator {
         out.teleport_m *= jumped;
         out.teleport_diameters *= jumped;
         out.slid_px *= factor("teleport", "slid").clamp(1.0, MOST_SLID);
+        out.strayed_px *= factor("teleport", "strayed").clamp(1.0, MOST_STRAYED);
         out.permanence_share /= factor("permanence", "vanished");
         out.permanence_share = out.permanence_share.min(0.45);
         out.ghost_px = (out.ghost_px as f32 * factor("permanence", "ghost")).ceil() as u32;
@@ -220,6 +225,7 @@ impl Calibrator {
         let recalled = |what| factor("permanence", what).min(MOST_RECALLED);
         out.alike_share = (out.alike_share / recalled("unseen")).min(0.7);
         out.alike_long_share = (out.alike_long_share / recalled("crept")).min(0.7);
+        out.relit_share = (out.relit_share * factor("permanence", "relit").max(1.0)).min(0.9);
         out.strange_px = (out.strange_px as f32 * recalled("strange")).ceil() as u32;
         out.appearance_delta_e *= factor("appearance", "colour");
         out.appearance_nats *= factor("appearance", "material");

@@ -241,7 +241,7 @@ impl Guard {
                 let verdict = Verdict { check: name, finding, tick: self.expected.snapshot.tick };
                 judgement.suspicions.push(verdict);
                 let ballot = (name, finding.what, finding.object);
-                if self.votes.carried(&ballot, true, check.votes()) {
+                if self.votes.carried(&ballot, finding.votes(), check.votes()) {
                     judgement.verdicts.push(verdict);
                 }
             }
@@ -253,7 +253,7 @@ impl Guard {
     pub fn shown(&mut self, judgement: &Judgement) {
         self.votes.next_frame();
         for (check, finding) in &judgement.findings {
-            self.votes.note((check, finding.what, finding.object), finding.violated());
+            self.votes.note((check, finding.what, finding.object), finding.votes());
         }
         if self.observed.looked {
             self.learn(judgement);

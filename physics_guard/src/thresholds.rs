@@ -43,6 +43,8 @@ pub struct Thresholds {
     pub teleport_m: f32,
     /// It may stand so many pixels from where the pictures before say that it does.
     pub slid_px: f32,
+    /// And so many after the last pictures together, each held to the one before it.
+    pub strayed_px: f32,
     /// Least share of a body's expected pixels that show it, where at least
     pub permanence_share: f32,
     /// so many are expected.
@@ -53,6 +55,8 @@ pub struct Thresholds {
     pub alike_share: f32,
     /// and in one of more than a second ago.
     pub alike_long_share: f32,
+    /// Share of a body that lies still and came into another light, if what is around it did not.
+    pub relit_share: f32,
     /// Pixels of a region, on what stands still, that looks otherwise than in all accepted pictures that know it.
     pub strange_px: u32,
     /// Mean ΔE2000 of a body against what is remembered of it.
@@ -97,11 +101,13 @@ impl Default for Thresholds {
             teleport_diameters: 0.5,
             teleport_m: 0.25,
             slid_px: 0.75,
+            strayed_px: 1.5,
             permanence_share: 0.3,
             permanence_px: 24,
             ghost_px: 24,
             alike_share: 0.6,
             alike_long_share: 0.6,
+            relit_share: 0.4,
             strange_px: 50,
             appearance_delta_e: 12.0,
             appearance_nats: 1.5,
@@ -169,9 +175,11 @@ impl Thresholds {
             self.teleport_diameters,
             self.teleport_m,
             self.slid_px,
+            self.strayed_px,
             self.permanence_share,
             self.alike_share,
             self.alike_long_share,
+            self.relit_share,
             self.appearance_delta_e,
             self.appearance_nats,
             self.scale_ln,

@@ -36,6 +36,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// How many votes it has: none if the rule is kept, two if it is broken by more than [`STRONG`] times what it may be.
+    pub(crate) fn votes(&self) -> u8 {
+        u8::from(self.violated()) + u8::from(self.margin() > STRONG)
+    }
+
     /// The picture breaks the rule.
     pub fn violated(&self) -> bool {
         self.margin() > 1.0
@@ -86,7 +91,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How many of the last pictures must agree.
+/// A violation so many times beyond its threshold has two votes: what fills half of the picture need not be seen three times.
+pub const STRONG: f32 = 2.0;
+
+/// How many of the last pictures must agree; never one alone if more than one vote is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Votes {
     /// Violations among
@@ -108,9 +116,27 @@ pub(crate) type Ballot = (&'static str, &'static str, Option<u64>);
 /// What was found in the last pictures.
 #[derive(Debug, Default)]
 pub(crate) struct VoteBox {
-    /// One bit a picture, the newest lowest; and when it was used last.
-    bits: HashMap<Ballot, (u8, u64)>,
+    bits: HashMap<Ballot, Cast>,
     frame: u64,
+}
+
+/// One bit a picture, the newest lowest.
+#[derive(Debug, Default, Clone, Copy)]
+struct Cast {
+    violated: u8,
+    strongly: u8,
+    /// When it was used last.
+    frame: u64,
+}
+
+impl Cast {
+    fn with(self, votes: u8) -> Self {
+        Self {
+            violated: self.violated << 1 | u8::from(votes > 0),
+            strongly: self.strongly << 1 | u8::from(votes > 1),
+            ..self
+        }
+    }
 }
 
 /// Ballots that nobody used for so many pictures are thrown away.
@@ -121,12 +147,14 @@ impl VoteBox {
         self.bits.clear();
     }
 
-    /// Whether the votes carry, the present picture's included.
-    pub(crate) fn carried(&self, ballot: &Ballot, violated: bool, votes: Votes) -> bool {
-        let past = self.bits.get(ballot).map_or(0, |(bits, _)| *bits);
-        let of = u32::from(votes.of.clamp(1, 8));
-        let window = (past << 1 | u8::from(violated)) & ((1u16 << of) - 1) as u8;
-        violated && window.count_ones() >= u32::from(votes.needed.max(1))
+    /// Whether the votes carry, those of the present picture included.
+    pub(crate) fn carried(&self, ballot: &Ballot, votes: u8, wanted: Votes) -> bool {
+        let cast = self.bits.get(ballot).copied().unwrap_or_default().with(votes);
+        let window = ((1u16 << wanted.of.clamp(1, 8)) - 1) as u8;
+        let pictures = (cast.violated & window).count_ones();
+        let all = pictures + (cast.strongly & window).count_ones();
+        let needed = u32::from(wanted.needed.max(1));
+        votes > 0 && all >= needed && pictures >= needed.min(2)
     }
 
     /// A new picture is shown.
@@ -134,15 +162,15 @@ impl VoteBox {
         self.frame += 1;
         let frame = self.frame;
         if frame.is_multiple_of(STALE_FRAMES) {
-            self.bits.retain(|_, (_, used)| frame - *used < STALE_FRAMES);
+            self.bits.retain(|_, cast| frame - cast.frame < STALE_FRAMES);
         }
     }
 
     /// Notes what was found in the picture that is shown. Pictures that say nothing of a body do not count.
-    pub(crate) fn note(&mut self, ballot: Ballot, violated: bool) {
+    pub(crate) fn note(&mut self, ballot: Ballot, votes: u8) {
         let frame = self.frame;
-        let entry = self.bits.entry(ballot).or_insert((0, frame));
-        *entry = (entry.0 << 1 | u8::from(violated), frame);
+        let cast = self.bits.entry(ballot).or_default();
+        *cast = Cast { frame, ..cast.with(votes) };
     }
 }
 
@@ -153,17 +181,19 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Three of four, whatever the order, and never on a picture that is right.
+        /// Three votes of four pictures carry, whatever the order, but not those of one picture, and never on a picture that is right.
         #[test]
-        fn three_of_four_carry(history in proptest::collection::vec(any::<bool>(), 1..40)) {
+        fn three_of_four_carry(history in proptest::collection::vec(0u8..3, 1..40)) {
             let mut votes = VoteBox::default();
             let ballot = ("check", "what", Some(1));
-            for (index, violated) in history.iter().enumerate() {
+            for (index, cast) in history.iter().enumerate() {
                 let last = &history[index.saturating_sub(3)..=index];
-                let expected = *violated && last.iter().filter(|v| **v).count() >= 3;
-                prop_assert_eq!(votes.carried(&ballot, *violated, Votes::THREE_OF_FOUR), expected);
+                let pictures = last.iter().filter(|votes| **votes > 0).count();
+                let all: u8 = last.iter().sum();
+                let expected = *cast > 0 && all >= 3 && pictures >= 2;
+                prop_assert_eq!(votes.carried(&ballot, *cast, Votes::THREE_OF_FOUR), expected);
                 votes.next_frame();
-                votes.note(ballot, *violated);
+                votes.note(ballot, *cast);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{Check, Judged, KNOWN_FRAMES, MADE_OUT};
 use crate::expected::{Body, BodyKind};
 use crate::observed::Measurement;
+use crate::track::is_still;
 use crate::verdict::{Bound, Finding};
 
 /// Share of a body's expected pixels that show it, of what usually does; regions that nothing expected explains; what looks otherwise than it did in
@@ -100,6 +101,18 @@ fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
                     rect: alike.rect,
                 });
             }
+        }
+        let body = judged.expected.snapshot.bodies.get(usize::from(alike.body));
+        if alike.known >= least && body.is_some_and(|b| b.kind != BodyKind::Fixed && is_still(b)) {
+            findings.push(Finding {
+                what: "relit",
+                object: Some(alike.id),
+                value: alike.alone,
+                threshold: thresholds.relit_share,
+                bound: Bound::AtMost,
+                pixels: alike.known,
+                rect: alike.rect,
+            });
         }
     }
     let strange = recalled.strange;

@@ -24,9 +24,7 @@ const DARK: f32 = 0.04;
 /// What is around a body: so many pixels to each side, at least so many in all.
 const RING_PX: usize = 4;
 const LEAST_RING: u32 = 24;
-/// A body is in another light from this share of its pixels on,
-const LIT_SHARE: f32 = 0.25;
-/// and alone in it if less than this part of that share of what is around it is, too.
+/// A body is alone in another light if less than this part of that share of what is around it is in it, too.
 const RING_SHARE: f32 = 0.5;
 /// A surface that was so many times as far away shows other things now;
 const ENLARGED: f32 = 1.3;
@@ -94,8 +92,8 @@ impl Carried {
         }
     }
 
-    /// The body of `view` came into another light, and what is around it did not, or much less: then it is hardly the light.
-    pub(super) fn is_lit_alone(&self, expected: &Expected, view: &BodyView) -> bool {
+    /// Share of the body of `view` that came into another light while what is around it did not, or much less: then it is hardly the light. 0 if it did.
+    pub(super) fn lit_alone(&self, expected: &Expected, view: &BodyView) -> f32 {
         let (width, height) = (expected.width, expected.height);
         let rect = view.rect.grown(RING_PX, width, height);
         let [mut own, mut ring] = [[0u32; 2]; 2];
@@ -109,7 +107,8 @@ impl Carried {
             }
         }
         let share = |[known, changed]: [u32; 2]| changed as f32 / known.max(1) as f32;
-        ring[0] >= LEAST_RING && share(own) > LIT_SHARE && share(ring) < RING_SHARE * share(own)
+        let alone = ring[0] >= LEAST_RING && share(ring) < RING_SHARE * share(own);
+        if alone { share(own) } else { 0.0 }
     }
 
     /// Whether a pixel's colour lies between those of its neighbours as they were.

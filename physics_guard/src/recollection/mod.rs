@@ -16,6 +16,7 @@ use reverie_kernels::warp::PastFrame;
 mod carried;
 mod doubt;
 mod shift;
+mod stray;
 
 use carried::{Carried, View};
 pub(crate) use doubt::Suspects;
@@ -32,6 +33,8 @@ const APART_S: f64 = 0.3;
 /// Share of a body that accepted pictures must know, and of that which must look alike, for it to look as before.
 const MOSTLY: f32 = 0.4;
 const AS_BEFORE: f32 = 0.85;
+/// A body of which more than this share came into another light alone does not.
+const LIT_SHARE: f32 = 0.25;
 /// Share of a region's rectangle that must look as it did.
 const ALIKE_REGION: f32 = 0.8;
 /// Smaller regions are noise.
@@ -66,10 +69,12 @@ pub struct Alike {
     pub long_known: u32,
     /// See [`Self::share`].
     pub long_share: f32,
-    /// It came into another light, and what is around it did not.
-    pub alone: bool,
+    /// Share of it that came into another light while what is around it did not.
+    pub alone: f32,
     /// Where it stands, from where the last accepted picture says that it does; `None` if its brightness does not tell.
     pub shift: Option<Shift>,
+    /// Where it has strayed to in the last pictures, by the sum of their shifts.
+    pub strayed: Option<Shift>,
 }
 
 impl Alike {
@@ -77,7 +82,7 @@ impl Alike {
     pub fn is_as_before(&self) -> bool {
         let mostly = |known: u32| known as f32 >= MOSTLY * self.pixels as f32;
         let long = !mostly(self.long_known) || self.long_share >= AS_BEFORE;
-        mostly(self.known) && self.share >= AS_BEFORE && long && !self.alone
+        mostly(self.known) && self.share >= AS_BEFORE && long && self.alone <= LIT_SHARE
     }
 }
 
@@ -148,6 +153,7 @@ pub(crate) struct Recollection {
     /// The picture that is compared, 0 to 1.
     rgb: Vec<f32>,
     shifts: shift::Shifts,
+    strays: stray::Strays,
     doubts: doubt::Doubts,
     /// Pictures are known to be right.
     pub(crate) trusts: bool,
@@ -162,6 +168,7 @@ impl Recollection {
         self.trusted = None;
         self.carried.clear();
         self.doubts.clear();
+        self.strays.clear();
         self.pending = None;
     }
 
@@ -258,6 +265,8 @@ impl Recollection {
                 let share = alike as f32 / known.max(1) as f32;
                 (share / usual.unwrap_or(1.0).max(0.5)).min(1.0)
             };
+            let shift = self.shifts.of(view.body);
+            let now_s = expected.snapshot.time_s;
             recalled.bodies.push(Alike {
                 body: view.body,
                 id: body.id,
@@ -267,8 +276,13 @@ impl Recollection {
                 share: share(*now, usual.map(|u| u.share)),
                 long_known: long[0],
                 long_share: share(*long, usual.map(|u| u.long_share)),
-                alone: self.carried.iter().any(|carried| carried.is_lit_alone(expected, view)),
-                shift: self.shifts.of(view.body),
+                alone: self
+                    .carried
+                    .iter()
+                    .map(|carried| carried.lit_alone(expected, view))
+                    .fold(0.0, f32::max),
+                shift,
+                strayed: shift.map(|step| self.strays.after(body.id, step, now_s)),
             });
         }
         recalled.told = (0..expected.object.len())
@@ -302,6 +316,7 @@ impl Recollection {
                 *object = HIDDEN_OBJECT;
             }
         });
+        self.strays.shown(recalled, |id| self.doubts.of(id), time_s);
         match self.doubts.any() {
             true if self.trusted.is_none() => self.trusted = self.seen.back().cloned(),
             true => {}
