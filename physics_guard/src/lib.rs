@@ -52,7 +52,7 @@ pub use habit::Confusion;
 pub use ladder::{Ladder, LadderSettings, Level, Levels};
 pub use observed::{Evidence, Observed};
 pub use request::{RequestFault, check_request};
-pub use runner::{Guard, Judgement};
+pub use runner::{Glance, Guard, Judgement};
 pub use thresholds::{ObserverError, Thresholds};
 pub use verdict::{Bound, Finding, Verdict, Votes};
 

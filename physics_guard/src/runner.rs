@@ -3,6 +3,8 @@
 mod glance;
 mod learn;
 
+pub use glance::Glance;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Pictures that look as those before them need no observer.
 //!
 //! An observer costs more than everything else that the guard does, and whoever looks as before overrules it in any case. So it is asked when something is
-//! odd, for a while after that, and now and then all the same: for what came into view, and for what went wrong too slowly to be odd.
+//! odd, for a while after that, and now and then all the same: for what came into view, and for what went wrong too slowly to be odd. Where nothing is odd the
+//! picture need not wait for it.
 
 use super::{Guard, Judgement};
 use crate::check::Remembered;
@@ -16,6 +17,17 @@ const ODD: f32 = 0.5;
 /// A body that is seen further from its place is odd, pixels.
 const ODD_SHIFT_PX: f32 = 1.5;
 
+/// What a glance at a picture says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Glance {
+    /// Everything that is known looks as before.
+    Fine(Judgement),
+    /// The same, but the observer was not asked for a while. The picture may be shown, and [judged](Guard::judge) after that: nothing is odd.
+    Due(Judgement),
+    /// An observer must see it before it is shown: [judge](Guard::judge) it.
+    Odd,
+}
+
 /// When an observer is asked.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Attention {
@@ -27,7 +39,7 @@ impl Attention {
     fn is_due(&self, now_s: f64) -> bool {
         // A clock that goes backwards is another run.
         let since = |looked_s: f64| !(looked_s..looked_s + LOOK_EVERY_S).contains(&now_s);
-        self.alert > 0 || self.looked_s.is_none_or(since)
+        self.looked_s.is_none_or(since)
     }
 
     /// A picture is shown.
@@ -48,13 +60,11 @@ impl Attention {
 }
 
 impl Guard {
-    /// Judges a picture, `3 * height * width` bytes of sRGB, by the pictures before it alone. `None` if an observer must see it: then
-    /// [`judge`](Self::judge) it.
-    pub fn glance(&mut self, rgb: &[u8], remembered: Option<Remembered>) -> Option<Judgement> {
+    /// Judges a picture, `3 * height * width` bytes of sRGB, by the pictures before it alone.
+    pub fn glance(&mut self, rgb: &[u8], remembered: Option<Remembered>) -> Glance {
         self.recall(rgb);
-        let due = self.attention.is_due(self.expected.snapshot.time_s);
-        if due || !self.recollection.knows_any() || self.is_odd() {
-            return None;
+        if self.attention.alert > 0 || !self.recollection.knows_any() || self.is_odd() {
+            return Glance::Odd;
         }
         self.observed.fill_as_expected(&self.expected);
         for view in &self.expected.views {
@@ -69,7 +79,11 @@ impl Guard {
             }
         }
         let judgement = self.conclude(remembered);
-        judgement.suspicions.is_empty().then_some(judgement)
+        match judgement.suspicions.is_empty() {
+            false => Glance::Odd,
+            true if self.attention.is_due(self.expected.snapshot.time_s) => Glance::Due(judgement),
+            true => Glance::Fine(judgement),
+        }
     }
 
     /// Holds a picture against those before it, unless that is done.

@@ -6,7 +6,7 @@ use glam::Vec3;
 
 use crate::expected::ShadowSnapshot;
 use crate::testing::{HEIGHT, Noise, WIDTH, body, court, observe, painted};
-use crate::{Evidence, Guard, Judgement, Thresholds};
+use crate::{Evidence, Glance, Guard, Judgement, Thresholds};
 
 const STEP_S: f64 = 1.0 / 30.0;
 
@@ -15,12 +15,14 @@ struct Play {
     noise: Noise,
     frame: u64,
     looks: u64,
+    /// Pictures that had to wait for the observer.
+    waits: u64,
 }
 
 impl Play {
     fn new() -> Self {
         let guard = Guard::new(Thresholds::default(), Vec3::NEG_Y * 9.81);
-        Self { guard, noise: Noise(5), frame: 0, looks: 0 }
+        Self { guard, noise: Noise(5), frame: 0, looks: 0, waits: 0 }
     }
 
     /// Shows what `draw` makes of the court.
@@ -32,11 +34,15 @@ impl Play {
         draw(&mut drawn);
         let rgb = painted(&drawn);
         self.guard.expect_at(Arc::new(truth), WIDTH, HEIGHT);
-        let judgement = self.guard.glance(&rgb, None).unwrap_or_else(|| {
+        let glance = self.guard.glance(&rgb, None);
+        self.waits += u64::from(glance == Glance::Odd);
+        let judgement = if let Glance::Fine(judgement) = glance {
+            judgement
+        } else {
             self.looks += 1;
             let evidence = Evidence { rgb, ..observe(&drawn, &mut self.noise) };
             self.guard.judge(&evidence, None)
-        });
+        };
         self.guard.shown(&judgement);
         judgement
     }
@@ -51,6 +57,7 @@ fn what_looks_as_before_is_looked_at_now_and_then() {
         assert!(play.show(|_| {}).accepts());
     }
     assert!((4..=9).contains(&play.looks), "{} looks in three seconds", play.looks);
+    assert_eq!(play.waits, 1, "where nothing is odd no picture waits");
     let found = play.guard.observed().measurements.iter().filter(|m| m.is_placed());
     assert!(found.count() > 2, "bodies that look as before are in their places");
 }

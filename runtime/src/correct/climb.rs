@@ -1,12 +1,13 @@
 //! One picture through the guard: draft, judge, correct, judge again, finish.
 
+mod later;
 mod settle;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use reverie_guard::{
-    Evidence, Guard, Judgement, Ladder, LadderSettings, Level, Levels, Remembered, ShadowSnapshot,
+    Evidence, Glance, Guard, Judgement, Ladder, LadderSettings, Level, Levels, Remembered, ShadowSnapshot,
     Verdict, check_request,
 };
 use reverie_kernels::warp::PastFrame;
@@ -46,6 +47,8 @@ pub struct Corrector {
     /// Check and body of what was corrected since it was calm last.
     alarmed: Vec<(&'static str, Option<u64>)>,
     stats: GuardStats,
+    /// A picture that the observer sees after the player.
+    due: Option<later::Due>,
     /// Of models that do not show theirs.
     view: Option<ShadowView>,
     // Buffers.
@@ -88,6 +91,7 @@ impl Corrector {
             looked: None,
             alarmed: Vec::new(),
             stats: GuardStats { fault: None, ..stats },
+            due: None,
             view: None,
             bad: Vec::new(),
             tiles: Vec::new(),
@@ -111,7 +115,8 @@ impl Corrector {
         &mut self.guard
     }
 
-    /// Answers a request with a picture of `model` that was judged. The note tells what stood against it.
+    /// Answers a request with a picture of `model` that was judged. The note tells what stood against it. Once the picture is handed over,
+    /// [`look_back`](Self::look_back).
     ///
     /// # Errors
     /// As the model's own. That a picture cannot be judged is no error: it is shown, and counted as blind.
@@ -121,6 +126,8 @@ impl Corrector {
         request: &DreamRequest,
         orders: &GuardOrders,
     ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
+        let late = if request.reset { None } else { self.look_back(model) };
+        self.due = None;
         if request.reset {
             self.guard.reset();
             self.last_good = None;
@@ -134,10 +141,11 @@ impl Corrector {
         self.looked.get_or_insert(request.style);
         self.guard.set_gravity(orders.gravity_m_s2);
         self.guard.set_unguarded(orders.unguarded.iter().copied());
-        match model.drafts() {
+        let (frame, note) = match model.drafts() {
             Some(drafts) => self.through_drafts(drafts, request, orders),
             None => self.after_the_fact(model, request, orders),
-        }
+        }?;
+        Ok((frame, note.or(late)))
     }
 
     fn through_drafts(
@@ -155,7 +163,8 @@ impl Corrector {
         };
         let snapshot = sane(request);
         self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
-        let judgement = match self.first_look(&draft.rgb, &snapshot, Some(drafts.candidates())) {
+        let known = Some(drafts.candidates());
+        let judgement = match self.first_look(&draft.rgb, request, &snapshot, known) {
             Ok(judgement) => judgement,
             Err(error) => {
                 self.blind(&error);
@@ -229,7 +238,7 @@ impl Corrector {
             .flat_map(|p| [p[0], p[1], p[2]])
             .map(|b| f32::from(b) / 255.0)
             .collect();
-        let judgement = match self.first_look(&rgb, &snapshot, None) {
+        let judgement = match self.first_look(&rgb, request, &snapshot, None) {
             Ok(judgement) => judgement,
             Err(error) => {
                 self.blind(&error);
@@ -287,7 +296,8 @@ impl Corrector {
     fn first_look(
         &mut self,
         rgb: &[f32],
-        snapshot: &ShadowSnapshot,
+        request: &DreamRequest,
+        snapshot: &Arc<ShadowSnapshot>,
         known: Option<&Candidates>,
     ) -> Result<Judgement, ModelError> {
         let glance = {
@@ -295,8 +305,12 @@ impl Corrector {
             self.guard.glance(&bytes_of(rgb), known.map(|known| remembered(rgb, known)))
         };
         match glance {
-            Some(judgement) => Ok(judgement),
-            None => self.look(rgb, snapshot, known).map(|(judgement, _)| judgement),
+            Glance::Fine(judgement) => Ok(judgement),
+            Glance::Due(judgement) => {
+                self.due = Some(later::Due::new(rgb, request, snapshot));
+                Ok(judgement)
+            }
+            Glance::Odd => self.look(rgb, snapshot, known).map(|(judgement, _)| judgement),
         }
     }
 

@@ -243,6 +243,19 @@ impl Worker {
                 }
             };
             self.publish(with_shadow(frame, &request));
+            self.look_back(&mut dreamer);
+        }
+    }
+
+    /// What the guard has still to look at, now that nobody waits for the picture.
+    fn look_back(&mut self, dreamer: &mut Option<Dreamer>) {
+        let Some(Dreamer { model, corrector: Some(corrector) }) = dreamer else { return };
+        let looked = catch_unwind(AssertUnwindSafe(|| {
+            let note = corrector.look_back(&mut **model);
+            self.tell(corrector, note);
+        }));
+        if let Err(panic) = looked {
+            self.fail(&ModelError::Panicked { what: panic_text(&*panic) }, dreamer);
         }
     }
 
@@ -263,16 +276,20 @@ impl Worker {
             return Ok(frame);
         };
         let (frame, note) = corrector.append(&mut **model, request, &orders)?;
+        self.tell(corrector, note);
+        Ok(frame)
+    }
+
+    /// Hands out what the guard says.
+    fn tell(&self, corrector: &Corrector, mut note: Option<GuardNote>) {
         let stats = corrector.stats().clone();
         self.note(|s| s.guard = stats);
-        let mut note = note;
         while let Some(TrySendError::Full(back)) =
             note.take().and_then(|note| self.notes.try_send(note).err())
         {
             note = Some(back);
             drop(self.stale_notes.try_recv());
         }
-        Ok(frame)
     }
 
     /// `None` once nobody can ask any more.

@@ -25,6 +25,8 @@ impl Corrector {
     ) -> Option<GuardNote> {
         match (&outcome.judgement, outcome.level) {
             (Some(again), _) => self.guard.shown(again),
+            // It is not looked at yet.
+            (None, Level::Accept) if self.due.is_some() => {}
             (None, Level::Accept) => self.guard.shown(judgement),
             (None, _) => self.guard.shown_unjudged(),
         }
@@ -34,32 +36,36 @@ impl Corrector {
                 self.alarmed.clear();
             }
         }
-        let stats = &mut self.stats;
-        stats.judged += 1;
-        stats.levels[outcome.level as usize] += 1;
+        self.stats.judged += 1;
+        self.stats.levels[outcome.level as usize] += 1;
+        profile_plot!("guard level", outcome.level as usize as f64);
         let verdicts: Vec<Verdict> =
             if judgement.verdicts.is_empty() && outcome.level != Level::Accept {
                 judgement.suspicions.clone()
             } else {
                 judgement.verdicts.clone()
             };
+        self.report((request.id, request.snapshot.tick, size), verdicts, outcome.level)
+    }
+
+    /// Counts what stood against a picture, `(request_id, tick, size)`, and tells it.
+    pub(super) fn report(
+        &mut self,
+        (request_id, tick, size): (u64, u64, (u32, u32)),
+        verdicts: Vec<Verdict>,
+        level: Level,
+    ) -> Option<GuardNote> {
+        let stats = &mut self.stats;
         for verdict in &verdicts {
             *stats.verdicts.entry(verdict.check).or_default() += 1;
             profile_message!("guard: {verdict}");
         }
-        profile_plot!("guard level", outcome.level as usize as f64);
         profile_plot!("guard verdicts", verdicts.len() as f64);
         if verdicts.is_empty() {
             return None;
         }
         stats.rejects += 1;
-        Some(GuardNote {
-            request_id: request.id,
-            tick: request.snapshot.tick,
-            verdicts,
-            level: outcome.level,
-            size,
-        })
+        Some(GuardNote { request_id, tick, verdicts, level, size })
     }
 
     /// How far each pixel is to be trusted: not where something is suspected, nor where it is not the model's own.

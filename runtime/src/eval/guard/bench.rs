@@ -85,8 +85,8 @@ pub struct BenchReport {
     pub observe_ms: [f32; 2],
     /// Everything else, alike, of all pictures.
     pub judge_ms: [f32; 2],
-    /// Both.
-    pub total_ms: [f32; 2],
+    /// How long a picture waits for its judgement, alike: what is not odd is shown to the observer after the player.
+    pub wait_ms: [f32; 2],
     /// Share of the pictures that the observer was shown.
     pub looked: f64,
     /// Every fault.
@@ -174,8 +174,8 @@ pub fn bench(
         blindness,
         observe_ms: median_and_p95(&watch.observe_ms),
         judge_ms: median_and_p95(&watch.judge_ms),
-        total_ms: median_and_p95(&watch.total_ms),
-        looked: watch.observe_ms.len() as f64 / watch.total_ms.len().max(1) as f64,
+        wait_ms: median_and_p95(&watch.wait_ms),
+        looked: watch.observe_ms.len() as f64 / watch.wait_ms.len().max(1) as f64,
         outcomes,
         pictures: Vec::new(),
         measured_s: 0.0,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use glam::Vec3;
-use reverie_guard::{Expected, Guard, Judgement, ShadowSnapshot, Thresholds};
+use reverie_guard::{Expected, Glance, Guard, Judgement, ShadowSnapshot, Thresholds};
 use tch::Device;
 use thiserror::Error;
 
@@ -141,8 +141,8 @@ struct Watch {
     observe_ms: Vec<f32>,
     /// Everything but the observer, of all pictures.
     judge_ms: Vec<f32>,
-    /// Both.
-    total_ms: Vec<f32>,
+    /// How long each picture waits: those that nothing is odd about are shown to the observer after the player.
+    wait_ms: Vec<f32>,
 }
 
 impl Watch {
@@ -161,7 +161,7 @@ impl Watch {
             always: false,
             observe_ms: Vec::new(),
             judge_ms: Vec::new(),
-            total_ms: Vec::new(),
+            wait_ms: Vec::new(),
         })
     }
 
@@ -186,11 +186,12 @@ impl Watch {
         let (scene, maps) = Expected::drawn(truth, width as usize, height as usize);
         let start = Instant::now();
         self.guard.expect(truth.clone(), &scene, &maps);
-        let glance = if self.always { None } else { self.guard.glance(rgb, None) };
-        let mut observe_ms = 0.0;
+        let glance = if self.always { Glance::Odd } else { self.guard.glance(rgb, None) };
+        let glanced_ms = ms(start.elapsed());
+        let (mut observe_ms, waits) = (0.0, glance == Glance::Odd);
         let judgement = match glance {
-            Some(judgement) => judgement,
-            None => {
+            Glance::Fine(judgement) => judgement,
+            Glance::Due(_) | Glance::Odd => {
                 let asked = Instant::now();
                 let evidence = self.observer.observe(rgb, ClassPrior::of(truth, self.aspect))?;
                 observe_ms = ms(asked.elapsed());
@@ -200,7 +201,7 @@ impl Watch {
         };
         let total_ms = ms(start.elapsed());
         self.judge_ms.push(total_ms - observe_ms);
-        self.total_ms.push(total_ms);
+        self.wait_ms.push(if waits { total_ms } else { glanced_ms });
         Ok(judgement)
     }
 

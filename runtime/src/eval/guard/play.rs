@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use image::RgbImage;
 use reverie_guard::Level;
@@ -21,7 +22,7 @@ use crate::eval::metrics::psnr_db_of;
 use crate::eval::strip::{Strip, StripRow};
 use crate::frame::NeuralFrame;
 use crate::model::reverie::ReverieModel;
-use crate::model::{LoadOptions, WorldModel};
+use crate::model::{LoadOptions, WorldModel, ms};
 use crate::observer::dreamed::{request, without_alpha};
 use crate::request::{DreamMode, DreamRequest};
 
@@ -94,9 +95,9 @@ pub struct PlayFigures {
     pub flicker: f64,
     /// Of a picture without looking at it, median and 95th percentile, milliseconds.
     pub frame_ms: [f32; 2],
-    /// Judging it.
+    /// Judging it before it is handed over.
     pub judge_ms: [f32; 2],
-    /// Mean of that over mean of the picture without it.
+    /// Mean of that and of what is looked at afterwards, over the mean of the picture without either.
     pub judge_share: f64,
     /// Times that the observer was asked for a picture, corrections included.
     pub looks_per_frame: f64,
@@ -191,6 +192,8 @@ struct Tally {
     edge_flicker: [f64; 2],
     frame_ms: Vec<f32>,
     judge_ms: Vec<f32>,
+    /// Of pictures that were handed over already.
+    later_ms: f64,
     correct_ms: Vec<f32>,
 }
 
@@ -251,7 +254,7 @@ impl Run {
                 reset: frame == 0,
                 ..request(episode, frame, snapshot.clone())
             };
-            let dreamed = self.append(&asked)?;
+            let (dreamed, later_ms) = self.append(&asked)?;
             let rgb = without_alpha(&dreamed.rgba);
             // As in a game: a dream owes nothing to the pictures before it.
             if !awake {
@@ -284,6 +287,7 @@ impl Run {
                 let looked = dreamed.times.guard_ms;
                 tally.frame_ms.push(whole - looked - dreamed.times.correct_ms);
                 tally.judge_ms.push(looked);
+                tally.later_ms += f64::from(later_ms);
                 if corrected {
                     tally.correct_ms.push(dreamed.times.correct_ms);
                 }
@@ -302,12 +306,15 @@ impl Run {
         Ok(())
     }
 
-    /// As the dream thread does it.
-    fn append(&mut self, request: &DreamRequest) -> Result<NeuralFrame, GuardEvalError> {
+    /// As the dream thread does it; and how long the guard looked after the picture was handed over, milliseconds.
+    fn append(&mut self, request: &DreamRequest) -> Result<(NeuralFrame, f32), GuardEvalError> {
         if self.orders.mode == GuardMode::Off {
-            return Ok(self.model.append_frame(request)?);
+            return Ok((self.model.append_frame(request)?, 0.0));
         }
-        Ok(self.corrector.append(&mut self.model, request, &self.orders)?.0)
+        let (frame, _) = self.corrector.append(&mut self.model, request, &self.orders)?;
+        let begun = Instant::now();
+        let _ = self.corrector.look_back(&mut self.model);
+        Ok((frame, ms(begun.elapsed())))
     }
 
     fn figures(&self, clean: Option<&[bool]>) -> PlayFigures {
@@ -342,7 +349,7 @@ impl Run {
             flicker: ratio(tally.flicker),
             frame_ms: median_and_p95(&tally.frame_ms),
             judge_ms: median_and_p95(&tally.judge_ms),
-            judge_share: sum(&tally.judge_ms) / sum(&tally.frame_ms).max(1e-3),
+            judge_share: (sum(&tally.judge_ms) + tally.later_ms) / sum(&tally.frame_ms).max(1e-3),
             looks_per_frame: of_judged(stats.looks),
             correct_ms: median_and_p95(&tally.correct_ms),
         }

@@ -92,9 +92,9 @@ impl BenchReport {
         line(
             &mut out,
             format!(
-                "{:.1} ms a picture (p95 {:.1}): observer {:.1} ms (p95 {:.1}) for {} of them, the rest {:.1} ms (p95 {:.1})",
-                self.total_ms[0],
-                self.total_ms[1],
+                "pictures wait {:.1} ms (p95 {:.1}): observer {:.1} ms (p95 {:.1}) for {} of them, the rest {:.1} ms (p95 {:.1})",
+                self.wait_ms[0],
+                self.wait_ms[1],
                 self.observe_ms[0],
                 self.observe_ms[1],
                 percent(self.looked),
