@@ -153,9 +153,10 @@ impl Calibrator {
             }
             let mut last: Vec<f32> = recent.iter().copied().collect();
             last.sort_unstable_by(|a, b| b.total_cmp(a));
-            // Beyond its threshold if three are, or if two are and one of them strongly.
+            // Beyond its threshold if three are, or, for what counts twice, if two are and one of them strongly.
             let nth = |n: usize| last.get(n).copied().unwrap_or(0.0);
-            let agreed = nth(2).max(nth(1).min(nth(0) / STRONG));
+            let twice = if finding.counts_twice() { nth(1).min(nth(0) / STRONG) } else { 0.0 };
+            let agreed = nth(2).max(twice);
             let margin = worst.entry((check, finding.what)).or_default();
             *margin = margin.max(agreed);
         }

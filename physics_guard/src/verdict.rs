@@ -36,9 +36,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// How many votes it has: none if the rule is kept, two if it is broken by more than [`STRONG`] times what it may be.
+    /// How many votes it has: none if the rule is kept, two if it can count twice and is broken by more than [`STRONG`] times what it may be.
     pub(crate) fn votes(&self) -> u8 {
-        u8::from(self.violated()) + u8::from(self.margin() > STRONG)
+        u8::from(self.violated()) + u8::from(self.counts_twice() && self.margin() > STRONG)
+    }
+
+    /// It holds the picture to those before it: no observer errs there.
+    pub(crate) fn counts_twice(&self) -> bool {
+        ["unseen", "crept", "relit", "strange", "slid", "strayed"].contains(&self.what)
     }
 
     /// The picture breaks the rule.
@@ -91,7 +96,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A violation so many times beyond its threshold has two votes: what fills half of the picture need not be seen three times.
+/// A violation that is so many times beyond its threshold, and can count twice, has two votes: what fills half of the picture need not be seen three times.
 pub const STRONG: f32 = 2.0;
 
 /// How many of the last pictures must agree; never one alone if more than one vote is needed.

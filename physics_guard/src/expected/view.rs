@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use glam::Vec2;
-use reverie_kernels::raster::{Behind, Primitive, SKY, Scene, ShadowMaps, behind, raster};
+use reverie_kernels::raster::{Behind, Primitive, SKY, Scene, ShadowMaps, SunMap, behind, raster};
 
 use super::{Body, ShadowSnapshot};
 
@@ -19,6 +19,9 @@ pub const FEWEST_PIXELS: u32 = 6;
 
 /// Something nearer by this share, right beside a body's pixel, hides the rest of the body.
 const HIDES: f32 = 0.97;
+
+/// Cells along a [`SunMap`].
+const SUN_CELLS: usize = 64;
 
 /// Pixels from (`x0`, `y0`) up to but not (`x1`, `y1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -168,11 +171,14 @@ impl Expected {
         self.update(snapshot, &scene, &maps);
     }
 
-    /// What [`Self::update`] needs of `snapshot`.
+    /// What [`Self::update`] needs of `snapshot`, sun included.
     pub fn drawn(snapshot: &ShadowSnapshot, width: usize, height: usize) -> (Scene, ShadowMaps) {
         let scene = scene_of(snapshot);
         let mut maps = ShadowMaps::default();
         raster(&scene, &snapshot.camera, width, height, &mut maps);
+        let mut sun = SunMap::new(SUN_CELLS);
+        sun.build(&scene, snapshot.camera.world_from_camera.translation_m);
+        sun.fill(&scene, &snapshot.camera, &mut maps);
         (scene, maps)
     }
 

@@ -51,13 +51,20 @@ pub(super) struct View<'a> {
 }
 
 impl Carried {
-    /// Shows `frame` as `view` has it.
-    pub(super) fn carry(&mut self, frame: &PastFrame, view: &View) {
+    /// Shows `frame` as `view` has it. Of primitives that are `relit` since then it says nothing.
+    pub(super) fn carry(&mut self, frame: &PastFrame, view: &View, relit: &[bool]) {
         let pixels = view.maps.width * view.maps.height;
         self.rgb.resize(3 * pixels, 0.0);
         self.valid.resize(pixels, 0.0);
         warp(view.scene, view.camera, view.maps, frame, &mut self.rgb, &mut self.valid);
         forget_enlarged(view, &frame.camera, &mut self.valid);
+        if relit.contains(&true) {
+            for (valid, primitive) in self.valid.iter_mut().zip(&view.maps.primitive) {
+                if relit.get(usize::from(*primitive)).is_some_and(|relit| *relit) {
+                    *valid = 0.0;
+                }
+            }
+        }
     }
 
     /// Takes over what is not known from an older one.

@@ -8,7 +8,7 @@
 //! A pixel differs if its colour lies outside the range of its neighbours in the carried picture (the clamp of temporal antialiasing, Karis 2014), so that
 //! half a pixel of error at an edge is none, and if the mean of its surface around it differs as well, so that a wall may show more bricks from nearby.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use reverie_kernels::raster::{Scene, ShadowMaps};
 use reverie_kernels::warp::PastFrame;
@@ -17,6 +17,7 @@ mod carried;
 mod doubt;
 mod shift;
 mod stray;
+mod sun;
 
 use carried::{Carried, View};
 pub(crate) use doubt::Suspects;
@@ -24,6 +25,7 @@ pub use shift::Shift;
 
 use crate::expected::{Expected, NONE, PixelRect, ShadowSnapshot};
 use crate::region::flood;
+use crate::track::is_still;
 
 /// Age of the picture that creeping is measured against, and of what is forgotten, seconds.
 const LONG_S: f64 = 1.2;
@@ -128,6 +130,7 @@ impl Recalled {
 #[derive(Debug, Clone)]
 struct Seen {
     frame: PastFrame,
+    sun: sun::Sun,
     time_s: f64,
 }
 
@@ -148,7 +151,7 @@ pub(crate) struct Recollection {
     /// Of the trusted one.
     filling: Carried,
     /// The expected picture, without colours yet.
-    pending: Option<(PastFrame, f64)>,
+    pending: Option<Seen>,
     usual: HashMap<u64, UsualShare>,
     /// The picture that is compared, 0 to 1.
     rgb: Vec<f32>,
@@ -196,6 +199,14 @@ impl Recollection {
         let long = self.seen.iter().rev().find(|seen| now_s - seen.time_s >= LONG_S);
         let doubted: Vec<bool> =
             scene.primitives.iter().map(|primitive| self.doubts.of(primitive.id)).collect();
+        let sun = sun::Sun::on(snapshot, scene, maps);
+        // What turns is in another light all the time, and is judged all the same.
+        let still: HashSet<u64> =
+            snapshot.bodies.iter().filter(|body| is_still(body)).map(|body| body.id).collect();
+        let relit = |seen: &Seen| -> Vec<bool> {
+            let ids = scene.primitives.iter().map(|primitive| primitive.id);
+            ids.map(|id| still.contains(&id) && sun.differs(&seen.sun, id)).collect()
+        };
         let mut used = 0;
         for (reference, is_long) in [(newest, false), (long, true)] {
             let Some(seen) = reference.filter(|_| pixels > 0) else { continue };
@@ -205,16 +216,17 @@ impl Recollection {
             let carried = &mut self.carried[used];
             carried.is_long = is_long;
             let view = View { scene, camera: &snapshot.camera, maps, doubted: &doubted };
-            carried.carry(&seen.frame, &view);
+            carried.carry(&seen.frame, &view, &relit(seen));
             if let Some(trusted) = self.trusted.as_ref().filter(|_| !is_long) {
-                self.filling.carry(&trusted.frame, &view);
+                self.filling.carry(&trusted.frame, &view, &relit(trusted));
                 carried.fill_from(&self.filling);
             }
             used += 1;
         }
         self.carried.truncate(used);
         let blank = vec![0.0; 3 * pixels];
-        self.pending = Some((PastFrame::new(scene, &snapshot.camera, maps, blank), now_s));
+        let frame = PastFrame::new(scene, &snapshot.camera, maps, blank);
+        self.pending = Some(Seen { frame, sun, time_s: now_s });
     }
 
     /// There is a picture to compare with.
@@ -303,7 +315,7 @@ impl Recollection {
         recalled: &Recalled,
         suspects: &Suspects,
     ) {
-        let Some((mut frame, time_s)) = self.pending.take() else { return };
+        let Some(Seen { mut frame, sun, time_s }) = self.pending.take() else { return };
         if frame.rgb.len() != rgb.len() {
             return;
         }
@@ -342,7 +354,7 @@ impl Recollection {
         if len >= 2 && self.seen[len - 1].time_s - self.seen[len - 2].time_s < APART_S {
             self.seen.pop_back();
         }
-        self.seen.push_back(Seen { frame, time_s });
+        self.seen.push_back(Seen { frame, sun, time_s });
     }
 
     /// The largest region that looks otherwise than every picture that knows it, on bodies that stand still and in the sky.

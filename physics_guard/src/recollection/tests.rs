@@ -96,6 +96,20 @@ fn a_body_that_is_alone_in_another_light_is_told_from_a_court_that_is() {
 }
 
 #[test]
+fn what_comes_out_of_a_shadow_that_the_physics_knows_is_not_compared() {
+    // A roof over the ball, out of sight.
+    let mut before = court();
+    let over = before.sun_direction * 4.0 + Vec3::new(-1.2, 0.3, 0.5);
+    before.bodies.push(crate::testing::body_at(20, crate::testing::cuboid(0.6, 0.05, 0.6), over));
+    let ball = |recalled: &Recalled| recalled.bodies.iter().find(|a| a.id == 11).map(|a| a.known);
+    let lit = held(&before, &court(), &painted(&court()));
+    assert_eq!(ball(&lit), Some(0));
+    assert!(of(&lit, 10).known > 100);
+    let same = held(&before, &before, &painted(&before));
+    assert!(ball(&same) > Some(50), "{:?}", ball(&same));
+}
+
+#[test]
 fn what_was_never_seen_and_pictures_of_another_size_say_nothing() {
     let mut recollection = Recollection::default();
     let now = court();
