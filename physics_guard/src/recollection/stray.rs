@@ -41,14 +41,17 @@ impl Strays {
     }
 
     /// The picture is shown. Bodies in doubt are held to an older picture, which knows the steps since then already.
-    pub(super) fn shown(&mut self, recalled: &Recalled, in_doubt: impl Fn(u64) -> bool, now_s: f64) {
+    pub(super) fn shown(
+        &mut self,
+        recalled: &Recalled,
+        in_doubt: impl Fn(u64) -> bool,
+        now_s: f64,
+    ) {
         let kept = self.kept(now_s);
         let mut places = HashMap::with_capacity(recalled.bodies.len());
         for alike in &recalled.bodies {
-            let waits = |place: &Shift| Shift {
-                px: kept * place.px,
-                sigma_px: kept * place.sigma_px,
-            };
+            let waits =
+                |place: &Shift| Shift { px: kept * place.px, sigma_px: kept * place.sigma_px };
             let before = self.places.get(&alike.id).map(waits);
             let now = if in_doubt(alike.id) { before } else { alike.strayed.or(before) };
             places.extend(now.map(|place| (alike.id, place)));
