@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use glam::{Quat, Vec3};
-use reverie_guard::{CameraPose, Pose, ShadowSnapshot};
+use reverie_guard::{CameraPose, Evidence, Pose, ShadowSnapshot, Thresholds};
 
 use super::*;
-use crate::model::ShadowPaint;
+use crate::material::MATERIAL_NAMES;
+use crate::model::{Eye, Observe, ShadowPaint};
 use crate::request::{DreamMode, FrameSource};
 use crate::style::StyleWeights;
 
@@ -151,4 +152,67 @@ fn a_refused_request_leaves_the_model_in_place() {
     while frame(&handle).request_id != 2 {}
     assert_eq!(handle.status().restarts, 0);
     assert_eq!(handle.status().state, DreamState::Dreaming);
+}
+
+/// A scripted model with an observer that sees nothing, and only when it is let.
+struct Watched(ShadowPaint, Option<Receiver<()>>);
+
+impl WorldModel for Watched {
+    fn name(&self) -> &str {
+        "watched"
+    }
+    fn size(&self) -> (u32, u32) {
+        self.0.size()
+    }
+    fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
+        let frame = self.0.append_frame(request)?;
+        Ok(NeuralFrame { source: FrameSource::Model, ..frame })
+    }
+    fn reset(&mut self) {}
+    fn take_eye(&mut self) -> Option<Eye> {
+        let observer = Box::new(Slow(self.1.take()?));
+        Some(Eye { observer, thresholds: Thresholds::default() })
+    }
+}
+
+struct Slow(Receiver<()>);
+
+impl Observe for Slow {
+    fn observe(&mut self, rgb: &[u8], _: &ShadowSnapshot) -> Result<Evidence, ModelError> {
+        let _ = self.0.recv_timeout(Duration::from_secs(20));
+        let (width, height, classes) = (16, 16, MATERIAL_NAMES.len() + 1);
+        Ok(Evidence {
+            width,
+            height,
+            classes,
+            probability: vec![1.0 / classes as f32; width * height * classes],
+            depth_m: vec![5.0; width * height],
+            depth_sigma: vec![1.0; width * height],
+            rgb: rgb.to_vec(),
+        })
+    }
+}
+
+#[test]
+fn a_picture_that_is_due_for_the_observer_is_handed_out_before_it_looks() {
+    let (lets, let_go) = bounded(8);
+    let build: ModelBuilder =
+        Box::new(move || Ok(Box::new(Watched(ShadowPaint::new(16, 16), Some(let_go.clone())))));
+    let config = DreamConfig { width: 16, height: 16, restarts: 0, nice: 0 };
+    let handle = DreamHandle::spawn(config, build).unwrap();
+    handle.set_guard(GuardOrders { mode: GuardMode::Correct, ..GuardOrders::default() });
+    lets.send(()).unwrap();
+    // At the seventh picture 0.6 s are over; nobody lets the observer look.
+    for id in 0..7 {
+        handle.request(request(id));
+        assert_eq!(frame(&handle).request_id, id);
+    }
+    let guard = handle.status().guard;
+    assert_eq!((guard.judged, guard.looks, guard.blind), (7, 1, 0), "{guard:?}");
+    lets.send(()).unwrap();
+    let start = Instant::now();
+    while handle.status().guard.looks < 2 {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", handle.status());
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
