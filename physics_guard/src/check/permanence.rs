@@ -103,14 +103,23 @@ fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
             }
         }
         let body = judged.expected.snapshot.bodies.get(usize::from(alike.body));
-        if alike.known >= least && body.is_some_and(|b| b.kind != BodyKind::Fixed && is_still(b)) {
+        let Some(body) = body.filter(|body| body.kind != BodyKind::Fixed) else { continue };
+        let relit = Some(alike.alone).filter(|_| alike.known >= least && is_still(body));
+        // What looks as before has the colours that it had.
+        let hue = alike.hue_change.map(|change| if alike.is_as_before() { 1.0 } else { change });
+        let hue = hue.filter(|_| alike.pixels >= thresholds.permanence_px);
+        for (what, value, threshold) in [
+            ("relit", relit, thresholds.relit_share),
+            ("repainted", hue.map(|change| change - 1.0), thresholds.hue_change),
+        ] {
+            let Some(value) = value else { continue };
             findings.push(Finding {
-                what: "relit",
+                what,
                 object: Some(alike.id),
-                value: alike.alone,
-                threshold: thresholds.relit_share,
+                value,
+                threshold,
                 bound: Bound::AtMost,
-                pixels: alike.known,
+                pixels: alike.pixels,
                 rect: alike.rect,
             });
         }
