@@ -227,7 +227,6 @@ impl Calibrator {
         out.alike_share = (out.alike_share / recalled("unseen")).min(0.7);
         out.alike_long_share = (out.alike_long_share / recalled("crept")).min(0.7);
         out.relit_share = (out.relit_share * factor("permanence", "relit").max(1.0)).min(0.9);
-        out.hue_change *= factor("permanence", "repainted").max(1.0);
         out.strange_px = (out.strange_px as f32 * recalled("strange")).ceil() as u32;
         out.appearance_delta_e *= factor("appearance", "colour");
         out.appearance_nats *= factor("appearance", "material");

@@ -57,8 +57,6 @@ pub struct Thresholds {
     pub alike_long_share: f32,
     /// Share of a body that lies still and came into another light, if what is around it did not.
     pub relit_share: f32,
-    /// How unlike the channels of a body's mean colour may change at once; 0 is mere light.
-    pub hue_change: f32,
     /// Pixels of a region, on what stands still, that looks otherwise than in all accepted pictures that know it.
     pub strange_px: u32,
     /// Mean ΔE2000 of a body against what is remembered of it.
@@ -110,7 +108,6 @@ impl Default for Thresholds {
             alike_share: 0.6,
             alike_long_share: 0.6,
             relit_share: 0.4,
-            hue_change: 0.3,
             strange_px: 50,
             appearance_delta_e: 12.0,
             appearance_nats: 1.5,
@@ -183,7 +180,6 @@ impl Thresholds {
             self.alike_share,
             self.alike_long_share,
             self.relit_share,
-            self.hue_change,
             self.appearance_delta_e,
             self.appearance_nats,
             self.scale_ln,

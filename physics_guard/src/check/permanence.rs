@@ -103,23 +103,14 @@ fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
             }
         }
         let body = judged.expected.snapshot.bodies.get(usize::from(alike.body));
-        let Some(body) = body.filter(|body| body.kind != BodyKind::Fixed) else { continue };
-        let relit = Some(alike.alone).filter(|_| alike.known >= least && is_still(body));
-        // What looks as before has the colours that it had.
-        let hue = alike.hue_change.map(|change| if alike.is_as_before() { 1.0 } else { change });
-        let hue = hue.filter(|_| alike.pixels >= thresholds.permanence_px);
-        for (what, value, threshold) in [
-            ("relit", relit, thresholds.relit_share),
-            ("repainted", hue.map(|change| change - 1.0), thresholds.hue_change),
-        ] {
-            let Some(value) = value else { continue };
+        if alike.known >= least && body.is_some_and(|b| b.kind != BodyKind::Fixed && is_still(b)) {
             findings.push(Finding {
-                what,
+                what: "relit",
                 object: Some(alike.id),
-                value,
-                threshold,
+                value: alike.alone,
+                threshold: thresholds.relit_share,
                 bound: Bound::AtMost,
-                pixels: alike.pixels,
+                pixels: alike.known,
                 rect: alike.rect,
             });
         }

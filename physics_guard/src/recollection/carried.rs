@@ -20,7 +20,7 @@ const LIGHT: f32 = 2.5;
 /// How unlike the channels may change for that.
 const SAME_HUE: f32 = 1.3;
 /// Colours this dark have no hue, 0 to 1.
-pub(super) const DARK: f32 = 0.04;
+const DARK: f32 = 0.04;
 /// What is around a body: so many pixels to each side, at least so many in all.
 const RING_PX: usize = 4;
 const LEAST_RING: u32 = 24;

@@ -18,7 +18,6 @@ mod doubt;
 mod shift;
 mod stray;
 mod sun;
-mod tint;
 
 use carried::{Carried, View};
 pub(crate) use doubt::Suspects;
@@ -78,8 +77,6 @@ pub struct Alike {
     pub shift: Option<Shift>,
     /// Where it has strayed to in the last pictures, by the sum of their shifts.
     pub strayed: Option<Shift>,
-    /// How unlike the channels of its mean colour changed since it was seen last, at least 1; `None` if it was not.
-    pub hue_change: Option<f32>,
 }
 
 impl Alike {
@@ -160,7 +157,6 @@ pub(crate) struct Recollection {
     rgb: Vec<f32>,
     shifts: shift::Shifts,
     strays: stray::Strays,
-    tints: tint::Tints,
     doubts: doubt::Doubts,
     /// Pictures are known to be right.
     pub(crate) trusts: bool,
@@ -176,7 +172,6 @@ impl Recollection {
         self.carried.clear();
         self.doubts.clear();
         self.strays.clear();
-        self.tints.clear();
         self.pending = None;
     }
 
@@ -260,7 +255,6 @@ impl Recollection {
         }
         let newest = self.carried.iter().find(|carried| !carried.is_long);
         self.shifts.measure(expected, newest, &self.rgb);
-        self.tints.measure(expected, &self.rgb);
         let places = expected.snapshot.bodies.len();
         let mut counts = vec![[[0u32; 2]; 2]; places];
         for carried in &self.carried {
@@ -301,7 +295,6 @@ impl Recollection {
                     .fold(0.0, f32::max),
                 shift,
                 strayed: shift.map(|step| self.strays.after(body.id, step, now_s)),
-                hue_change: self.tints.hue_change(view.body, body.id, now_s),
             });
         }
         recalled.told = (0..expected.object.len())
@@ -336,7 +329,6 @@ impl Recollection {
             }
         });
         self.strays.shown(recalled, |id| self.doubts.of(id), time_s);
-        self.tints.shown(expected, |id| self.doubts.of(id));
         match self.doubts.any() {
             true if self.trusted.is_none() => self.trusted = self.seen.back().cloned(),
             true => {}

@@ -96,20 +96,6 @@ fn a_body_that_is_alone_in_another_light_is_told_from_a_court_that_is() {
 }
 
 #[test]
-fn a_body_has_the_hue_that_it_had_however_it_turns() {
-    // As if it had come close meanwhile: no pixel is known.
-    let mut near = moved(Vec3::new(-0.2, 0.0, 2.0));
-    body(&mut near, 10).world_from_body.rotation = Quat::from_rotation_y(1.3);
-    let hue = |picture: &[u8]| of(&held(&court(), &near, picture), 10).hue_change.unwrap();
-    let right = painted(&near);
-    assert!(hue(&right) < 1.15, "{}", hue(&right));
-    let dim: Vec<u8> = right.iter().map(|byte| byte / 2).collect();
-    assert!(hue(&dim) < 1.15, "{}", hue(&dim));
-    let swapped: Vec<u8> = right.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
-    assert!(hue(&swapped) > 1.3, "{}", hue(&swapped));
-}
-
-#[test]
 fn what_comes_out_of_a_shadow_that_the_physics_knows_is_not_compared() {
     // A roof over the ball, out of sight.
     let mut before = court();
