@@ -200,12 +200,13 @@ impl Recollection {
         let doubted: Vec<bool> =
             scene.primitives.iter().map(|primitive| self.doubts.of(primitive.id)).collect();
         let sun = sun::Sun::on(snapshot, scene, maps);
-        // What turns is in another light all the time, and is judged all the same.
+        // What turns is in another light all the time. From one picture to the next it is judged all the same, but not over a second.
         let still: HashSet<u64> =
             snapshot.bodies.iter().filter(|body| is_still(body)).map(|body| body.id).collect();
-        let relit = |seen: &Seen| -> Vec<bool> {
+        let relit = |seen: &Seen, is_long: bool| -> Vec<bool> {
             let ids = scene.primitives.iter().map(|primitive| primitive.id);
-            ids.map(|id| still.contains(&id) && sun.differs(&seen.sun, id)).collect()
+            let asked = |id: &u64| is_long || still.contains(id);
+            ids.map(|id| asked(&id) && sun.differs(&seen.sun, id)).collect()
         };
         let mut used = 0;
         for (reference, is_long) in [(newest, false), (long, true)] {
@@ -216,9 +217,9 @@ impl Recollection {
             let carried = &mut self.carried[used];
             carried.is_long = is_long;
             let view = View { scene, camera: &snapshot.camera, maps, doubted: &doubted };
-            carried.carry(&seen.frame, &view, &relit(seen));
+            carried.carry(&seen.frame, &view, &relit(seen, is_long));
             if let Some(trusted) = self.trusted.as_ref().filter(|_| !is_long) {
-                self.filling.carry(&trusted.frame, &view, &relit(trusted));
+                self.filling.carry(&trusted.frame, &view, &relit(trusted, false));
                 carried.fill_from(&self.filling);
             }
             used += 1;
