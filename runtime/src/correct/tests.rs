@@ -308,18 +308,18 @@ fn an_observing_guard_reports_and_changes_nothing() {
         play(erase, Some(Level::Redenoise), true, &orders(GuardMode::Observe, f32::INFINITY));
     assert!(play.log.redrafts.is_empty() && play.log.kept == [Some(1.0); 9], "{:?}", play.log);
     let first = &play.notes[0];
-    assert_eq!((first.request_id, first.level, first.size), (5, Level::Accept, (128, 72)));
+    assert_eq!((first.request_id, first.level, first.size), (6, Level::Accept, (128, 72)));
     assert!(
         first.verdicts.iter().any(|v| v.check == "permanence" && v.finding.object == Some(CRATE))
     );
-    assert!(play.stats.verdicts["permanence"] >= 3 && play.stats.rejects == 4, "{:?}", play.stats);
+    assert!(play.stats.verdicts["permanence"] >= 3 && play.stats.rejects == 3, "{:?}", play.stats);
     assert!(wrong_by(&play.frames[8]) > 5.0);
 }
 
 #[test]
 fn the_first_level_that_helps_is_shown_and_tried_first_the_next_time() {
     for (cure, tried) in [
-        (Level::Strengthen, vec![Redraft::Strengthen; 4]),
+        (Level::Strengthen, vec![Redraft::Strengthen; 3]),
         (
             Level::BestOf,
             vec![
@@ -328,15 +328,14 @@ fn the_first_level_that_helps_is_shown_and_tried_first_the_next_time() {
                 Redraft::Parts { pictures: 3 },
                 Redraft::Parts { pictures: 3 },
                 Redraft::Parts { pictures: 3 },
-                Redraft::Parts { pictures: 3 },
             ],
         ),
     ] {
         let play = play(erase, Some(cure), true, &orders(GuardMode::Correct, f32::INFINITY));
         assert_eq!(play.log.redrafts, tried, "{cure:?}");
-        assert_eq!(play.stats.levels[cure as usize], 4, "{:?}", play.stats);
+        assert_eq!(play.stats.levels[cure as usize], 3, "{:?}", play.stats);
         assert!(play.notes.iter().all(|note| note.level == cure), "{:?}", play.notes);
-        for frame in &play.frames[5..] {
+        for frame in &play.frames[6..] {
             assert!(wrong_by(frame) < 0.5, "{} at {cure:?}", wrong_by(frame));
             assert!(frame.times.correct_ms > 0.0);
         }
@@ -346,8 +345,8 @@ fn the_first_level_that_helps_is_shown_and_tried_first_the_next_time() {
 #[test]
 fn what_no_redraft_cures_is_patched_and_not_trusted_there() {
     let play = play(erase, None, true, &orders(GuardMode::Correct, f32::INFINITY));
-    assert_eq!(play.stats.levels[Level::Proxy as usize], 4, "{:?}", play.stats);
-    for (frame, kept) in play.frames.iter().zip(&play.log.kept).skip(5) {
+    assert_eq!(play.stats.levels[Level::Proxy as usize], 3, "{:?}", play.stats);
+    for (frame, kept) in play.frames.iter().zip(&play.log.kept).skip(6) {
         assert!(wrong_by(frame) < 2.0, "{}", wrong_by(frame));
         assert!(kept.is_some_and(|trust| (0.4..0.99).contains(&trust)), "{kept:?}");
     }
@@ -359,17 +358,17 @@ fn what_no_redraft_cures_is_patched_and_not_trusted_there() {
 fn without_time_the_picture_is_shadow_paint_and_the_past_stays_clean() {
     let play = play(erase, Some(Level::Strengthen), true, &orders(GuardMode::Correct, 0.0));
     assert!(play.log.redrafts.is_empty(), "{:?}", play.log.redrafts);
-    assert_eq!(play.stats.levels[Level::ShadowPaint as usize], 4, "{:?}", play.stats);
-    assert_eq!(play.log.kept[5..], [None; 4]);
-    assert!(play.frames[5..].iter().all(|frame| frame.source == FrameSource::ShadowPaint));
+    assert_eq!(play.stats.levels[Level::ShadowPaint as usize], 3, "{:?}", play.stats);
+    assert_eq!(play.log.kept[6..], [None; 3]);
+    assert!(play.frames[6..].iter().all(|frame| frame.source == FrameSource::ShadowPaint));
     assert!(wrong_by(&play.frames[8]) < 2.0);
 }
 
 #[test]
 fn a_model_without_drafts_is_corrected_on_screen() {
     let play = play(erase, None, false, &orders(GuardMode::Correct, f32::INFINITY));
-    assert_eq!(play.stats.levels[Level::Proxy as usize], 4, "{:?}", play.stats);
-    for frame in &play.frames[5..] {
+    assert_eq!(play.stats.levels[Level::Proxy as usize], 3, "{:?}", play.stats);
+    for frame in &play.frames[6..] {
         assert!(wrong_by(frame) < 2.0, "{}", wrong_by(frame));
     }
 }
@@ -432,7 +431,7 @@ fn a_saboteur_shows_what_is_not_so_and_corrections_are_the_models_own() {
         let (frame, _) = corrector.append(&mut saboteur, &request(id), &orders).unwrap();
         last = Some(frame);
     }
-    assert_eq!(corrector.stats().levels[Level::Strengthen as usize], 4, "{:?}", corrector.stats());
+    assert_eq!(corrector.stats().levels[Level::Strengthen as usize], 3, "{:?}", corrector.stats());
     assert!(wrong_by(&last.unwrap()) < 0.5);
     let unguarded = saboteur.append_frame(&request(20)).unwrap();
     assert!(wrong_by(&unguarded) > 5.0);
