@@ -46,8 +46,8 @@ fn frame(handle: &DreamHandle) -> NeuralFrame {
     }
 }
 
-/// Does what `act` says before each picture.
-struct Scripted<F>(ShadowPaint, F);
+/// Does what `act` says before each picture; some have an eye.
+struct Scripted<F>(ShadowPaint, F, Option<Eye>);
 
 impl<F: FnMut(&DreamRequest) -> Result<(), ModelError>> WorldModel for Scripted<F> {
     fn name(&self) -> &str {
@@ -63,6 +63,9 @@ impl<F: FnMut(&DreamRequest) -> Result<(), ModelError>> WorldModel for Scripted<
         Ok(frame)
     }
     fn reset(&mut self) {}
+    fn take_eye(&mut self) -> Option<Eye> {
+        self.2.take()
+    }
 }
 
 fn spawn<F>(act: impl Fn() -> F + Send + 'static) -> DreamHandle
@@ -70,7 +73,7 @@ where
     F: FnMut(&DreamRequest) -> Result<(), ModelError> + 'static,
 {
     let build: ModelBuilder =
-        Box::new(move || Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act()))));
+        Box::new(move || Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act(), None))));
     DreamHandle::spawn(DreamConfig { width: 16, height: 16, restarts: 2, nice: 0 }, build).unwrap()
 }
 
@@ -154,27 +157,7 @@ fn a_refused_request_leaves_the_model_in_place() {
     assert_eq!(handle.status().state, DreamState::Dreaming);
 }
 
-/// A scripted model with an observer that sees nothing, and only when it is let.
-struct Watched(ShadowPaint, Option<Receiver<()>>);
-
-impl WorldModel for Watched {
-    fn name(&self) -> &str {
-        "watched"
-    }
-    fn size(&self) -> (u32, u32) {
-        self.0.size()
-    }
-    fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
-        let frame = self.0.append_frame(request)?;
-        Ok(NeuralFrame { source: FrameSource::Model, ..frame })
-    }
-    fn reset(&mut self) {}
-    fn take_eye(&mut self) -> Option<Eye> {
-        let observer = Box::new(Slow(self.1.take()?));
-        Some(Eye { observer, thresholds: Thresholds::default() })
-    }
-}
-
+/// Sees nothing, and only when it is let.
 struct Slow(Receiver<()>);
 
 impl Observe for Slow {
@@ -196,8 +179,12 @@ impl Observe for Slow {
 #[test]
 fn a_picture_that_is_due_for_the_observer_is_handed_out_before_it_looks() {
     let (lets, let_go) = bounded(8);
-    let build: ModelBuilder =
-        Box::new(move || Ok(Box::new(Watched(ShadowPaint::new(16, 16), Some(let_go.clone())))));
+    let build: ModelBuilder = Box::new(move || {
+        let observer = Box::new(Slow(let_go.clone()));
+        let eye = Eye { observer, thresholds: Thresholds::default() };
+        let act = |_: &DreamRequest| Ok(());
+        Ok(Box::new(Scripted(ShadowPaint::new(16, 16), act, Some(eye))))
+    });
     let config = DreamConfig { width: 16, height: 16, restarts: 0, nice: 0 };
     let handle = DreamHandle::spawn(config, build).unwrap();
     handle.set_guard(GuardOrders { mode: GuardMode::Correct, ..GuardOrders::default() });
