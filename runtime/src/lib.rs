@@ -43,6 +43,8 @@ pub mod view;
 pub mod weights;
 
 #[cfg(feature = "tch")]
+mod bits;
+#[cfg(feature = "tch")]
 pub mod device;
 #[cfg(feature = "tch")]
 pub mod observer;

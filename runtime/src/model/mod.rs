@@ -130,6 +130,10 @@ pub enum ModelError {
     #[cfg(feature = "tch")]
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// What was recorded cannot be played.
+    #[cfg(feature = "tch")]
+    #[error("{0}")]
+    Graph(#[from] reverie_kernels::graph::GraphError),
 }
 
 /// How to load a model.

@@ -5,7 +5,6 @@
 //! [`optimizer`] is AdamW over one flat vector, [`state`] what is saved, [`trainer`] the loop, `course` its bookkeeping, [`publish`]
 //! writes the finished model. [`latent`] trains the stages of model M.
 
-pub(crate) mod bits;
 pub(crate) mod course;
 pub mod latent;
 pub mod loader;

@@ -2,9 +2,9 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::bits::{from_bits, to_bits};
 use super::pool::Pool;
 use super::sample::Sample;
+use crate::bits::{from_bits, to_bits};
 use crate::condition::{CHANNELS, GLOBALS};
 
 /// A [`Sample`] with its maps in half the bytes.

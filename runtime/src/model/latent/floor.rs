@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 use super::autoencoder::{AutoencoderConfig, TOKEN_PX};
 use super::compositor::{CompositorConfig, INPUTS, LAYERS, Layers, agreement};
 use super::files::load;
+use super::painter::{Painter, Told};
 use super::told::NUMBERS;
 use super::transformer::{TransformerConfig, Wanted};
 use crate::card::ModelCard;
@@ -202,7 +203,7 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     })?;
     let dream_s = median_s(|| step(None))?;
     let anchored_s = median_s(|| step(Some(&maps)))?;
-    let (coder, net) = (loaded.coder_config, loaded.net_config);
+    let (coder, net) = (loaded.coder_config.clone(), loaded.net_config.clone());
     let [encode, decode] = coder_operations(&coder, tokens as f64);
     let steps = step_operations(&net, loaded.latent as f64, tokens as f64);
     let weights = |part: &str| -> f64 {
@@ -231,16 +232,37 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         bytes: bytes as f64,
         floor_ms: 1e3 * bytes as f64 / peak.brought_per_s,
     };
-    Ok((
-        peak,
-        vec![
-            brought("maps brought there", bring_s, maps.numel() * kind.elt_size_in_bytes()),
-            floor("encode", encode_s, encode, 0.5 * coder_bytes),
-            floor("step, dream", dream_s, blind, net_bytes + keys),
-            floor("step, anchored", anchored_s, steps, net_bytes + keys),
-            floor("decode", decode_s, decode, 0.5 * coder_bytes),
-            floor("compose", compose_s, compose, compositor_bytes),
-            brought("picture brought back", back_s, 4 * picture.numel()),
-        ],
-    ))
+    let pixels = picture.numel() / 3;
+    let (guess, all_known) = (vec![0.1f32; 3 * pixels], vec![1.0f32; pixels]);
+    let told = Told {
+        guess: &guess,
+        known: &all_known,
+        maps: Some(&values),
+        past: Some((&latents, &[0.0; NUMBERS])),
+        steps: &[([0.0; NUMBERS], 1.0, 0.0)],
+        seed: 1,
+    };
+    let mut painter = Painter::new(loaded, device, kind, None)?;
+    let paint = |painter: &mut Painter| median_s(|| painter.paint(&told).map(drop));
+    // The first few are made call by call in any case.
+    let as_played_s = paint(&mut painter)?;
+    painter.go_call_by_call();
+    let by_calls_s = paint(&mut painter)?;
+    let operations = encode + steps + decode + compose;
+    let bytes = coder_bytes + net_bytes + keys + compositor_bytes;
+    let mut stages = vec![
+        brought("maps brought there", bring_s, maps.numel() * kind.elt_size_in_bytes()),
+        floor("encode", encode_s, encode, 0.5 * coder_bytes),
+        floor("step, dream", dream_s, blind, net_bytes + keys),
+        floor("step, anchored", anchored_s, steps, net_bytes + keys),
+        floor("decode", decode_s, decode, 0.5 * coder_bytes),
+        floor("compose", compose_s, compose, compositor_bytes),
+        brought("picture brought back", back_s, 4 * picture.numel()),
+    ];
+    let all = stages.iter().filter(|s| s.stage != "step, dream").map(|s| s.floor_ms).sum();
+    for (stage, seconds) in [("picture, as played", as_played_s), ("picture, by calls", by_calls_s)]
+    {
+        stages.push(StageFloor { floor_ms: all, ..floor(stage, seconds, operations, bytes) });
+    }
+    Ok((peak, stages))
 }

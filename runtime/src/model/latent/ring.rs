@@ -13,6 +13,13 @@ pub struct Frames {
     pub wanted: bool,
 }
 
+impl Frames {
+    /// How many.
+    pub(super) fn count(self) -> i64 {
+        i64::from(self.past) + i64::from(self.wanted)
+    }
+}
+
 /// What all layers know of the past. The last slot is scratch, for the frame that is being made.
 #[derive(Debug)]
 pub struct Ring {
@@ -76,27 +83,26 @@ impl Ring {
         self.written += 1;
     }
 
-    /// What may be looked at, [frames, slots + 1]: by a past frame all that is written, by the one being made itself as well.
-    pub(super) fn mask(&self, frames: Frames) -> Result<Tensor> {
-        let both = self.masks.f_select(0, self.written.min(self.slots))?;
-        let (first, last) = (i64::from(!frames.past), 1 + i64::from(frames.wanted));
-        both.f_narrow(0, first, last - first)
-    }
-
-    /// Positions in time of the frames that are put.
-    pub(super) fn positions(&self, frames: Frames) -> Vec<i64> {
-        let past = frames.past.then_some(self.written - 1);
-        past.into_iter().chain(frames.wanted.then_some(self.written)).collect()
-    }
-
-    /// Keys and values of `frames`, [frames, tokens, 2, heads, channels].
-    pub(super) fn put(&mut self, layer: usize, frames: Frames, fresh: &Tensor) -> Result<()> {
+    /// Where `frames` go and what they may look at, as numbers that a device can read: how many frames are written (at most `slots`), then the slot of
+    /// each frame, then its position in time within `period`.
+    pub(super) fn cursor(&self, frames: Frames, period: i64) -> Vec<i64> {
         let past = frames.past.then_some((self.written - 1).rem_euclid(self.slots));
         let slots = past.into_iter().chain(frames.wanted.then_some(self.slots));
-        for (frame, slot) in slots.enumerate() {
-            let fresh = fresh.f_select(0, frame as i64)?.f_permute([1, 0, 2, 3])?;
-            self.layers[layer].f_select(3, slot)?.f_copy_(&fresh)?;
-        }
+        // Two positions in a row never part: the tables go one beyond the period.
+        let first = (self.written - i64::from(frames.past)).rem_euclid(period);
+        let positions = first..first + frames.count();
+        std::iter::once(self.written.min(self.slots)).chain(slots).chain(positions).collect()
+    }
+
+    /// What may be looked at, [frames, slots + 1]: by a past frame all that is written, by the one being made itself as well.
+    pub(super) fn mask(&self, frames: Frames, written: &Tensor) -> Result<Tensor> {
+        let both = self.masks.f_index_select(0, written)?.f_squeeze_dim(0)?;
+        both.f_narrow(0, i64::from(!frames.past), frames.count())
+    }
+
+    /// Keys and values of frames, [frames, tokens, 2, heads, channels], into their slots.
+    pub(super) fn put(&mut self, layer: usize, slots: &Tensor, fresh: &Tensor) -> Result<()> {
+        let _ = self.layers[layer].f_index_copy_(3, slots, &fresh.f_permute([2, 1, 3, 0, 4])?)?;
         Ok(())
     }
 

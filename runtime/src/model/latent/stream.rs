@@ -3,20 +3,17 @@
 use reverie_guard::CameraPose;
 use tch::{Device, Kind, Tensor};
 
-use super::autoencoder::{TOKEN_PX, depth_m};
+use super::autoencoder::depth_m;
 use super::carried::{Carried, Origins, Shown};
-use super::compositor::{Layers, agreement};
 use super::files::LoadedLatent;
-use super::latents::{from_tokens, token_mean, tokens};
-use super::ring::Ring;
+use super::latents::tokens;
+use super::painter::{Painter, Told};
 use super::told::{NUMBERS, Treatment, best_guess, dream_globals, numbers};
-use super::transformer::Wanted;
-use crate::condition::{CHANNELS, GLOBALS};
+use crate::condition::GLOBALS;
 use crate::model::ModelError;
 use crate::model::reverie::{Workers, on};
 use crate::profile_scope;
 use crate::request::Action;
-use crate::sampler::seeded_noise;
 use crate::style::StyleWeights;
 
 /// Noise level that past pictures are told to have: own ones are never perfect.
@@ -91,13 +88,10 @@ struct Made {
 /// The streaming half of model M.
 #[derive(Debug)]
 pub struct LatentStream {
-    loaded: LoadedLatent,
-    ring: Ring,
+    painter: Painter,
     before: Option<Before>,
     made: Option<Made>,
     origins: Origins,
-    device: Device,
-    kind: Kind,
     guess: Carried,
     workers: Option<Workers>,
 }
@@ -113,14 +107,14 @@ impl LatentStream {
         kind: Kind,
         workers: Option<Workers>,
     ) -> Result<Self, ModelError> {
-        let ring = loaded.net.ring(kind, device)?;
+        let painter = Painter::new(loaded, device, kind, workers.clone())?;
         let (guess, origins) = (Carried::default(), Origins::default());
-        Ok(Self { loaded, ring, before: None, made: None, origins, device, kind, guess, workers })
+        Ok(Self { painter, before: None, made: None, origins, guess, workers })
     }
 
     /// Forgets the past.
     pub fn reset(&mut self) {
-        self.ring.clear();
+        self.painter.forget();
         self.before = None;
         self.made = None;
         self.origins.clear();
@@ -128,7 +122,7 @@ impl LatentStream {
 
     /// Bytes of the past's keys and values; they never grow.
     pub fn bytes(&self) -> usize {
-        self.ring.bytes()
+        self.painter.bytes()
     }
 
     /// The camera of the last picture; in a dream, where the commands have taken it.
@@ -149,8 +143,8 @@ impl LatentStream {
     pub fn codec(&self, rgb: &[f32]) -> Result<Vec<f32>, ModelError> {
         let _guard = tch::no_grad_guard();
         let signed: Vec<f32> = rgb.iter().map(|v| 2.0 * v - 1.0).collect();
-        let decoded = self.loaded.coder.decode(&self.encode(&signed)?, self.kind)?;
-        Ok(unsigned(&values(&decoded.rgb)?))
+        let (rgb, _) = self.painter.decode(&self.painter.encode(&signed)?)?;
+        Ok(rgb.iter().map(|v| (0.5 * v + 0.5).clamp(0.0, 1.0)).collect())
     }
 
     /// Imagines the next picture, interleaved, 0 to 1. Called again before [`keep`](Self::keep), it imagines the same moment once more.
@@ -166,72 +160,39 @@ impl LatentStream {
     ) -> Result<Vec<f32>, ModelError> {
         profile_scope!("denoise");
         let _guard = tch::no_grad_guard();
-        let [rows, columns] = self.loaded.grid;
         let (globals, maps) = match seen {
             Seen::Shadow { maps, globals } => {
-                let guess = &mut self.guess;
-                let width = columns * TOKEN_PX;
+                let (guess, width) = (&mut self.guess, self.painter.size().0);
                 on(&self.workers, || {
-                    best_guess(maps, width as usize, &mut guess.rgb, &mut guess.known);
+                    best_guess(maps, width, &mut guess.rgb, &mut guess.known);
                 });
-                (*globals, Some(self.maps(maps)?))
+                (*globals, Some(maps))
             }
             Seen::Nothing => (self.guess_from_past(command), None),
         };
-        let anchored = maps.is_some();
-        let guess_rgb = self.tensor(&self.guess.rgb, 3)?;
-        let known_px = self.tensor(&self.guess.known, 1)?;
-        let guess = self.loaded.coder.encode(&guess_rgb.f_to_kind(self.kind)?)?;
-        let guess = tokens(&guess)?.f_unsqueeze(0)?;
-        let known = tokens(&token_mean(&known_px)?)?.f_unsqueeze(0)?;
-        // Drawn on the CPU, so that a seed means the same on every device.
-        let shape = [1, 1, rows * columns, self.loaded.latent];
-        let noise = seeded_noise(&shape, noise_seed)?.f_to_device(self.device)?;
-        let mut x = noise;
-        for step in 0..steps.max(1) {
-            let level = |s: u32| 1.0 - s as f32 / steps.max(1) as f32;
-            let (now, next) = (level(step), level(step + 1));
-            let treatment =
-                Treatment { noise_level: now, step: now - next, wanted: true, anchored };
-            let told = self.numbers(&numbers(&globals, treatment))?;
-            let wanted = Wanted {
-                noisy: &x,
-                guess: &guess,
-                known: &known,
-                maps: maps.as_ref(),
-                globals: &told,
-            };
-            let fresh = match &mut self.before {
-                Some(before) if !before.in_ring => {
-                    before.in_ring = true;
-                    Some((before.latent.shallow_clone(), before.numbers))
-                }
-                _ => None,
-            };
-            let fresh = match fresh {
-                Some((latent, told)) => Some((latent, self.numbers(&told)?)),
-                None => None,
-            };
-            let past = fresh.as_ref().map(|(latent, told)| (latent, told));
-            let clean = self.loaded.net.step(&mut self.ring, past, &wanted)?;
-            let keep = f64::from(next / now);
-            x = x.f_mul_scalar(keep)?.f_add(&clean.f_mul_scalar(1.0 - keep)?)?;
-        }
-        let latent = x;
-        let grid = |tokens: &Tensor| from_tokens(&tokens.f_squeeze_dim(0)?, rows, columns);
-        let (shown, guess) = (grid(&latent)?, grid(&guess)?);
-        let decoded = self.loaded.coder.decode(&shown, self.kind)?;
-        let layers = Layers {
-            decoded: &decoded,
-            agrees: &agreement(&shown, &guess)?,
-            guess: &guess_rgb,
-            known: &known_px,
-            maps: maps.as_ref(),
+        let steps = steps.max(1);
+        let level = |step: u32| 1.0 - step as f32 / steps as f32;
+        let steps: Vec<_> = (0..steps)
+            .map(|step| {
+                let (now, next) = (level(step), level(step + 1));
+                let (noise_level, step) = (now, now - next);
+                let anchored = maps.is_some();
+                let treatment = Treatment { noise_level, step, wanted: true, anchored };
+                (numbers(&globals, treatment), now, next)
+            })
+            .collect();
+        let past = match &mut self.before {
+            Some(before) if !before.in_ring => {
+                before.in_ring = true;
+                Some((&before.latent, &before.numbers))
+            }
+            _ => None,
         };
-        let composed = self.loaded.compositor.forward(&layers, self.kind)?;
-        let rgb = unsigned(&values(&composed)?);
-        let nearness = values(&decoded.nearness)?;
-        self.made = Some(Made { latent, rgb: rgb.clone(), nearness });
+        let (guess, known) = (&self.guess.rgb, &self.guess.known);
+        let told = Told { guess, known, maps, past, steps: &steps, seed: noise_seed };
+        let painted = self.painter.paint(&told)?;
+        let (rgb, nearness) = (painted.rgb.clone(), painted.nearness);
+        self.made = Some(Made { latent: painted.latent, rgb: painted.rgb, nearness });
         Ok(rgb)
     }
 
@@ -256,8 +217,8 @@ impl LatentStream {
         let (latent, near) = match self.made.take().filter(own) {
             Some(made) => (made.latent, made.nearness),
             None => {
-                let grid = self.encode(&signed)?;
-                let near = values(&self.loaded.coder.decode(&grid, self.kind)?.nearness)?;
+                let grid = self.painter.encode(&signed)?;
+                let (_, near) = self.painter.decode(&grid)?;
                 (tokens(&grid)?.f_unsqueeze(0)?, near)
             }
         };
@@ -268,9 +229,7 @@ impl LatentStream {
         // A prompt after a prompt: nothing was imagined that would have put the older one into the ring.
         if let Some(older) = self.before.as_mut().filter(|older| !older.in_ring) {
             older.in_ring = true;
-            let (latent, told) = (older.latent.shallow_clone(), older.numbers);
-            let told = self.numbers(&told)?;
-            self.loaded.net.remember(&mut self.ring, &latent, &told)?;
+            self.painter.remember(&older.latent, &older.numbers)?;
         }
         let depth_m = match depth {
             Depth::Shadow(depth) => {
@@ -305,7 +264,7 @@ impl LatentStream {
 
     /// The last picture and the origins, carried to where the command takes the camera.
     fn guess_from_past(&mut self, command: &Command) -> [f32; GLOBALS] {
-        let (width, height) = self.size();
+        let (width, height) = self.painter.size();
         let Some(before) = &self.before else {
             self.guess.clear(width, height);
             return [0.0; GLOBALS];
@@ -316,49 +275,6 @@ impl LatentStream {
         self.guess.carry((width, height), last, &self.origins, &camera);
         globals
     }
-
-    /// Width and height, pixels.
-    fn size(&self) -> (usize, usize) {
-        let [rows, columns] = self.loaded.grid.map(|tokens| (tokens * TOKEN_PX) as usize);
-        (columns, rows)
-    }
-
-    /// Interleaved values as [1, channels, h, w].
-    fn tensor(&self, values: &[f32], channels: i64) -> Result<Tensor, ModelError> {
-        let (width, height) = self.size();
-        let shape = [1, height as i64, width as i64, channels];
-        let tensor = Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(self.device)?;
-        Ok(tensor.f_permute([0, 3, 1, 2])?)
-    }
-
-    /// Condition maps in the network's kind. They are made small before they travel.
-    fn maps(&self, maps: &[f32]) -> Result<Tensor, ModelError> {
-        let (width, height) = self.size();
-        let shape = [1, height as i64, width as i64, CHANNELS as i64];
-        let maps = Tensor::f_from_slice(maps)?.f_to_kind(self.kind)?.f_to_device(self.device)?;
-        Ok(maps.f_view(shape)?.f_permute([0, 3, 1, 2])?)
-    }
-
-    /// `rgb` −1 to 1, interleaved, to [1, latent, rows, columns].
-    fn encode(&self, rgb: &[f32]) -> Result<Tensor, ModelError> {
-        Ok(self.loaded.coder.encode(&self.tensor(rgb, 3)?.f_to_kind(self.kind)?)?)
-    }
-
-    fn numbers(&self, numbers: &[f32; NUMBERS]) -> Result<Tensor, ModelError> {
-        let shape = [1, 1, NUMBERS as i64];
-        Ok(Tensor::f_from_slice(numbers)?.f_view(shape)?.f_to_device(self.device)?)
-    }
-}
-
-/// [1, channels, h, w] to interleaved values.
-fn values(picture: &Tensor) -> Result<Vec<f32>, ModelError> {
-    let rows = picture.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_to_device(Device::Cpu)?;
-    Ok(Vec::try_from(rows.f_view([-1])?)?)
-}
-
-/// −1 to 1 to 0 to 1, clamped.
-fn unsigned(values: &[f32]) -> Vec<f32> {
-    values.iter().map(|v| (0.5 * v + 0.5).clamp(0.0, 1.0)).collect()
 }
 
 #[cfg(test)]

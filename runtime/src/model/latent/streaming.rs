@@ -5,10 +5,11 @@
 //! - the modulations of all blocks are one product, and the 1 of `1 + scale` and `1 + gate` is in its bias;
 //! - a turned query is cos · q + sin · Jq, where J swaps the halves of a head and one sign. J is a matrix, so JW are more rows of the weights: one product
 //!   gives queries, keys and values, and those of J, and two calls turn both;
-//! - keys and values lie in one ring, so that a frame is put by one copy, and queries are read where they lie;
-//! - masks and angles of all positions are tables on the device: nothing is brought there for them.
+//! - keys and values lie in one ring, so that frames are put by one copy, and queries are read where they lie;
+//! - masks and angles of all positions are tables on the device, and a cursor that is brought there before says which hold now: so all that is done is the same
+//!   for each picture, and a [graph](reverie_kernels::graph) can do it.
 //!
-//! A block takes 23 calls for a past frame and a wanted one, and brings nothing to the device; as a sequence goes through it, it is 55 and two transfers.
+//! A block takes 22 calls for a past frame and a wanted one, and brings nothing to the device; as a sequence goes through it, it is 55 and two transfers.
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -73,7 +74,6 @@ pub(super) struct Played {
     /// [period + 1, 1, 1, 1, channels of a head].
     cos: Tensor,
     sin: Tensor,
-    period: i64,
 }
 
 /// What modulates the frames of a step.
@@ -171,7 +171,7 @@ impl Played {
         let modulation =
             Product::new(&Tensor::f_cat(&weights, 0)?, &Tensor::f_cat(&biases, 0)?, kind)?;
         let (maps, bias) = net.maps_in.values();
-        let (cos, sin, period) = angles(&net.rotary, kind)?;
+        let (cos, sin) = angles(&net.rotary, kind)?;
         Ok(Self {
             kind,
             channels,
@@ -190,7 +190,6 @@ impl Played {
             out: Product::of(&net.out, kind)?,
             cos,
             sin,
-            period,
         })
     }
 
@@ -219,19 +218,22 @@ impl Played {
         self.maps_in.forward(&patches)
     }
 
-    /// The frames of `x`, [frames, tokens, channels], through all blocks; they are put into the ring. Overwrites `x`.
+    /// The frames of `x`, [frames, tokens, channels], through all blocks; they are put into the ring where `cursor` says, [`Ring::cursor`] on the device.
+    /// Overwrites `x`.
     pub(super) fn through(
         &self,
         mut x: Tensor,
         told: &Told,
         frames: Frames,
+        cursor: &Tensor,
         ring: &mut Ring,
     ) -> Result<Tensor> {
         let (t, n, c) = (x.size()[0], x.size()[1], self.channels);
         let (heads, of_head) = (self.heads, c / self.heads);
-        let mask = ring.mask(frames)?;
-        let first = ring.positions(frames).first().copied().unwrap_or(0).rem_euclid(self.period);
-        let (cos, sin) = (self.cos.f_narrow(0, first, t)?, self.sin.f_narrow(0, first, t)?);
+        let mask = ring.mask(frames, &cursor.f_narrow(0, 0, 1)?)?;
+        let (slots, positions) = (cursor.f_narrow(0, 1, t)?, cursor.f_narrow(0, 1 + t, t)?);
+        let cos = self.cos.f_index_select(0, &positions)?;
+        let sin = self.sin.f_index_select(0, &positions)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             let part = |index: i64| PARTS * layer as i64 + index;
             let h = told.norm(&x, part(0))?;
@@ -245,7 +247,7 @@ impl Played {
             let all = block.temporal[0].forward(&h)?.f_view([t, n, 5, heads, of_head])?;
             let mut turned = all.f_narrow(2, 0, 2)?.f_mul_(&cos)?;
             let _ = turned.f_addcmul_(&all.f_narrow(2, 3, 2)?, &sin)?;
-            ring.put(layer, frames, &all.f_narrow(2, 1, 2)?)?;
+            ring.put(layer, &slots, &all.f_narrow(2, 1, 2)?)?;
             let q = all.f_select(2, 0)?.f_permute([1, 2, 0, 3])?;
             let (keys, values) = ring.layer(layer)?;
             let seen = attend(&q, &keys, &values, Some(&mask))?;
@@ -269,7 +271,7 @@ impl Played {
 }
 
 /// Cosines and sines for frames, tokens, queries and keys, heads and channels; one position more than the period, so that two in a row never part.
-fn angles(rotary: &Rotary, kind: Kind) -> Result<(Tensor, Tensor, i64)> {
+fn angles(rotary: &Rotary, kind: Kind) -> Result<(Tensor, Tensor)> {
     let period = rotary.period();
     let device: Device = rotary.tables()[0].device();
     let positions: Vec<i64> = (0..=period).map(|t| t % period).collect();
@@ -280,5 +282,5 @@ fn angles(rotary: &Rotary, kind: Kind) -> Result<(Tensor, Tensor, i64)> {
         both.f_to_kind(kind)?.f_view([period + 1, 1, 1, 1, channels])
     };
     let [cos, sin] = rotary.tables();
-    Ok((of(cos)?, of(sin)?, period))
+    Ok((of(cos)?, of(sin)?))
 }

@@ -195,6 +195,27 @@ impl Transformer {
         past: Option<(&Tensor, &Tensor)>,
         wanted: &Wanted,
     ) -> Result<Tensor> {
+        let cursor = self.cursor(ring, Frames { past: past.is_some(), wanted: true });
+        let cursor = Tensor::f_from_slice(&cursor)?.f_to_device(wanted.noisy.device())?;
+        self.step_at(ring, &cursor, past, wanted)
+    }
+
+    /// Makes room for a past frame, and says where the next step's frames go: what [`step_at`](Self::step_at) needs on the device.
+    pub(super) fn cursor(&self, ring: &mut Ring, frames: Frames) -> Vec<i64> {
+        if frames.past {
+            ring.advance();
+        }
+        ring.cursor(frames, self.rotary.period())
+    }
+
+    /// A [`step`](Self::step) that looks at nothing but tensors on the device.
+    pub(super) fn step_at(
+        &self,
+        ring: &mut Ring,
+        cursor: &Tensor,
+        past: Option<(&Tensor, &Tensor)>,
+        wanted: &Wanted,
+    ) -> Result<Tensor> {
         let _guard = tch::no_grad_guard();
         self.playing(ring.kind(), |played| {
             let kind = ring.kind();
@@ -210,11 +231,10 @@ impl Transformer {
                 let before = played.past_in.forward(&latent)?.f_add(&played.place)?;
                 x = Tensor::f_cat(&[before, x], 0)?;
                 globals = Tensor::f_cat(&[of_past, &globals], 1)?;
-                ring.advance();
             }
             let frames = Frames { past: past.is_some(), wanted: true };
             let told = played.told(&globals)?;
-            let x = played.through(x, &told, frames, ring)?;
+            let x = played.through(x, &told, frames, cursor, ring)?;
             let out = played.last(&x, &told)?.f_unsqueeze(0)?;
             self.predict(&out, wanted.guess)
         })
@@ -226,12 +246,13 @@ impl Transformer {
     /// As [`sequence`](Self::sequence).
     pub fn remember(&self, ring: &mut Ring, latent: &Tensor, globals: &Tensor) -> Result<()> {
         let _guard = tch::no_grad_guard();
+        let frames = Frames { past: true, wanted: false };
+        let cursor = self.cursor(ring, frames);
+        let cursor = Tensor::f_from_slice(&cursor)?.f_to_device(latent.device())?;
         self.playing(ring.kind(), |played| {
-            ring.advance();
             let latent = latent.f_squeeze_dim(0)?.f_to_kind(ring.kind())?;
             let x = played.past_in.forward(&latent)?.f_add(&played.place)?;
-            let frames = Frames { past: true, wanted: false };
-            played.through(x, &played.told(globals)?, frames, ring).map(drop)
+            played.through(x, &played.told(globals)?, frames, &cursor, ring).map(drop)
         })
     }
 

@@ -8,6 +8,7 @@ use reverie_guard::CameraPose;
 use reverie_kernels::warp::{OwnDepth, splat};
 use tch::{Device, Kind, Tensor};
 
+use super::critic::Judged;
 use super::row::{Coder, Row, Shadow};
 use crate::condition::LAST;
 use crate::model::latent::autoencoder::{SKY_NEARNESS, depth_m};
@@ -140,18 +141,18 @@ impl<'a> Batch<'a> {
             }
         };
         let all: Vec<i64> = (0..frames).collect();
-        let (rgb, nearness) = self.composed(net, inputs, &latent, &all)?;
-        Ok(Past::Own(Own { latent, rgb: rgb.f_clamp(-1.0, 1.0)?, nearness }))
+        let (composed, nearness) = self.composed(net, inputs, &latent, &all)?;
+        Ok(Past::Own(Own { latent, rgb: composed.rgb.f_clamp(-1.0, 1.0)?, nearness }))
     }
 
-    /// The frames `frames` of predicted latents [b, t, tokens, latent] as pictures: colours [b · frames, 3, h, w] and nearness [b · frames, 1, h, w].
+    /// The frames `frames` of predicted latents [b, t, tokens, latent] as pictures, and nearness [b · frames, 1, h, w].
     fn composed(
         &self,
         net: &Compositor,
         inputs: &Inputs,
         predicted: &Tensor,
         frames: &[i64],
-    ) -> Result<(Tensor, Tensor), TrainError> {
+    ) -> Result<(Judged, Tensor), TrainError> {
         let [b, t] = inputs.shape;
         let chosen = Tensor::f_from_slice(frames)?.f_to_device(self.coder.device)?;
         let every = frames.len() as i64 == t;
@@ -169,14 +170,23 @@ impl<'a> Batch<'a> {
         let (shown, guess) = (grid(predicted)?, grid(&inputs.guess)?);
         let decoded = self.coder.net.decode(&shown, self.coder.kind)?;
         let maps = inputs.pixels.maps.as_ref().map(of).transpose()?;
+        let (agrees, known) = (agreement(&shown, &guess)?, of(&inputs.pixels.known)?);
         let layers = Layers {
             decoded: &decoded,
-            agrees: &agreement(&shown, &guess)?,
+            agrees: &agrees,
             guess: &of(&inputs.pixels.guess)?,
-            known: &of(&inputs.pixels.known)?,
+            known: &known,
             maps: maps.as_ref(),
         };
-        Ok((net.forward(&layers, self.coder.kind)?, decoded.nearness))
+        let rgb = net.forward(&layers, self.coder.kind)?;
+        let unknown = {
+            let _guard = tch::no_grad_guard();
+            token_mean(&known.f_to_kind(Kind::Float)?)?
+                .f_mul(&agrees)?
+                .f_neg()?
+                .f_add_scalar(1.0)?
+        };
+        Ok((Judged { rgb, maps, unknown }, decoded.nearness))
     }
 
     /// What the network is given with this past.
@@ -406,7 +416,7 @@ impl<'a> Batch<'a> {
         Ok(error.f_mul(&weights)?.f_sum(Kind::Float)?.f_div_scalar(f64::from(total))?)
     }
 
-    /// Frames `frames` of each sequence, composed, and their truth, [b · frames, 3, h, w]; never the first one of a dream.
+    /// Frames `frames` of each sequence, composed, and their true pictures, [b · frames, 3, h, w]; never the first one of a dream.
     ///
     /// # Errors
     /// libtorch refused.
@@ -416,14 +426,14 @@ impl<'a> Batch<'a> {
         inputs: &Inputs,
         predicted: &Tensor,
         frames: &[usize],
-    ) -> Result<(Tensor, Tensor), TrainError> {
+    ) -> Result<(Judged, Tensor), TrainError> {
         let least = if self.mode == Mode::Dream { 1 } else { 0 };
         let frames: Vec<i64> = frames.iter().map(|frame| *frame.max(&least) as i64).collect();
         let chosen = Tensor::f_from_slice(&frames)?.f_to_device(self.coder.device)?;
         let targets = self.rows.iter().map(|row| row.truth.f_index_select(0, &chosen));
         let targets = Tensor::f_cat(&targets.collect::<Result<Vec<_>, _>>()?, 0)?;
-        let (rgb, _) = self.composed(net, inputs, predicted, &frames)?;
-        Ok((rgb, targets.f_to_kind(Kind::Float)?))
+        let (composed, _) = self.composed(net, inputs, predicted, &frames)?;
+        Ok((composed, targets.f_to_kind(Kind::Float)?))
     }
 }
 

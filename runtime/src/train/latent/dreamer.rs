@@ -17,6 +17,7 @@ use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::batch::{Batch, Mode, Past};
+use super::critic::Critic;
 use super::dreamer_recipe::DreamerRecipe;
 use super::publish::publish;
 use super::row::{Coder, Row};
@@ -100,6 +101,15 @@ pub fn train_dreamer(
     let state_path = recipe.out.join("dreamer.state.safetensors");
     let mut ledger = state::load(&state_path, &mut optimizer)?.unwrap_or_default();
     ledger.runs += 1;
+    let mut critic = None;
+    let critic_path = recipe.out.join("dreamer.critic.safetensors");
+    if recipe.critic_weight > 0.0 {
+        let mut new = Critic::new(recipe.critic_channels as i64, device, kind)?;
+        if ledger.steps > 0 {
+            new.load(&critic_path)?;
+        }
+        critic = Some(new);
+    }
     let count = episodes.len();
     let looks = match (&recipe.looks_of, recipe.looks.as_slice()) {
         (None, []) => Vec::new(),
@@ -130,8 +140,11 @@ pub fn train_dreamer(
     };
     let (mut shadowed, mut plain) = (stock(shadowed)?, stock(plain)?);
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed ^ (ledger.runs << 32));
-    let save = |optimizer: &Optimizer, ledger: &state::Ledger| {
+    let save = |optimizer: &Optimizer, critic: Option<&Critic>, ledger: &state::Ledger| {
         state::save(&state_path, optimizer, ledger)?;
+        if let Some(critic) = critic {
+            critic.save(&critic_path)?;
+        }
         publish(recipe, command, size, optimizer, ledger, &looks, count)
     };
     let mut saved_at = Instant::now();
@@ -155,8 +168,19 @@ pub fn train_dreamer(
                 Visit { batch, past: Past::True, more }
             }
         };
-        let (value, own) =
-            step(recipe, &net, &mut optimizer, &batch, &past, more == 0, kind, rate, &mut rng)?;
+
+        let (value, own) = step(
+            recipe,
+            &net,
+            &mut optimizer,
+            critic.as_mut(),
+            &batch,
+            &past,
+            more == 0,
+            kind,
+            rate,
+            &mut rng,
+        )?;
         if let (Some(own), Some(more)) = (own, more.checked_sub(1)) {
             under_way = Some(Visit { past: own, batch, more });
         }
@@ -168,11 +192,11 @@ pub fn train_dreamer(
             report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
-            save(&optimizer, &ledger)?;
+            save(&optimizer, critic.as_ref(), &ledger)?;
             saved_at = Instant::now();
         }
     }
-    let card = save(&optimizer, &ledger)?;
+    let card = save(&optimizer, critic.as_ref(), &ledger)?;
     let (loss, samples_per_s) = (course.last_loss(&ledger), course.samples_per_s(&ledger));
     let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
     let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
@@ -232,6 +256,7 @@ fn step(
     recipe: &DreamerRecipe,
     net: &Nets,
     optimizer: &mut Optimizer,
+    critic: Option<&mut Critic>,
     batch: &Batch,
     past: &Past,
     last: bool,
@@ -241,7 +266,17 @@ fn step(
 ) -> Result<(f64, Option<Past>), TrainError> {
     let truth = batch.truth()?;
     let inputs = batch.inputs(past, rng)?;
-    let (loss, predicted) = if last && rng.random_bool(recipe.shortcut_share) {
+    let (loss, predicted) = if recipe.fixed_transformer {
+        let _guard = tch::no_grad_guard();
+        let (noisy, wanted) = inputs.noisy(&truth, 1.0, 1.0)?;
+        let predicted = net.transformer.sequence(
+            &inputs.past,
+            &inputs.past_numbers,
+            &wanted.of(&noisy),
+            kind,
+        )?;
+        (Tensor::f_zeros([], (Kind::Float, truth.device()))?, predicted)
+    } else if last && rng.random_bool(recipe.shortcut_share) {
         shortcut(&net.transformer, &inputs, &truth, kind, rng)?
     } else {
         let one_step = !last || rng.random_bool(recipe.pure_noise);
@@ -261,10 +296,26 @@ fn step(
     let (shown, target) = batch.shown(&net.compositor, &inputs, &predicted, &frames)?;
     let weights =
         LossWeights { l1: 0.2, gradient: recipe.gradient_weight, texture: recipe.texture_weight };
-    let picture = picture_loss(&shown, &target, weights)?;
+    let picture = picture_loss(&shown.rgb, &target, weights)?;
     let loss = loss.f_add(&picture.f_mul_scalar(recipe.picture_weight)?)?;
-    loss.f_backward()?;
-    let norm = optimizer.step(learning_rate, recipe.weight_decay, recipe.ema_decay)?;
+    let taught = match critic {
+        Some(critic) => {
+            let share = learning_rate / recipe.learning_rate;
+            critic.learn(&shown, &target, share * recipe.critic_learning_rate)?;
+            let leaf = shown.rgb.f_detach()?.f_requires_grad_(true)?;
+            let picture = picture_loss(&leaf, &target, weights)?;
+            let other = Tensor::f_run_backward(&[picture], &[&leaf], false, false)?.remove(0);
+            let blame = critic.blame(&shown, &other)?;
+            // Its gradient is the blame.
+            let blamed = shown.rgb.f_mul(&blame)?.f_sum(Kind::Float)?;
+            loss.f_add(&blamed.f_mul_scalar(recipe.picture_weight * recipe.critic_weight)?)?
+        }
+        None => loss.shallow_clone(),
+    };
+    taught.f_backward()?;
+    // Decay would pull at a transformer that gets no gradient.
+    let decay = if recipe.fixed_transformer { 0.0 } else { recipe.weight_decay };
+    let norm = optimizer.step(learning_rate, decay, recipe.ema_decay)?;
     let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
     let own = if last {
         None

@@ -81,6 +81,14 @@ pub struct DreamerRecipe {
     pub gradient_weight: f64,
     /// Weight of the difference in strength of fine texture of pictures.
     pub texture_weight: f64,
+    /// The transformer stays as `start_from` has it: only the compositor learns.
+    pub fixed_transformer: bool,
+    /// How strongly the compositor is taught to be taken for the truth where a picture is not known, beside the loss of pictures; 0 for no critic.
+    pub critic_weight: f64,
+    /// Channels of the critic after its first convolution.
+    pub critic_channels: usize,
+    /// Peak learning rate of the critic.
+    pub critic_learning_rate: f64,
     /// Time between checkpoints, seconds.
     pub checkpoint_every_s: f64,
     /// How conditions are drawn from an episode.
@@ -124,6 +132,10 @@ impl Default for DreamerRecipe {
             picture_weight: 2.0,
             gradient_weight: 0.1,
             texture_weight: 0.1,
+            fixed_transformer: false,
+            critic_weight: 0.0,
+            critic_channels: 48,
+            critic_learning_rate: 4e-4,
             checkpoint_every_s: 180.0,
             sampling: Sampling::default(),
         }
@@ -176,6 +188,7 @@ impl DreamerRecipe {
             ("pictures", self.pictures, 1, 256),
             ("uses", self.uses, 1, 1000),
             ("own_depth", self.own_depth, 1, 64),
+            ("critic_channels", self.critic_channels, 1, 1024),
             ("threads", self.threads, 0, 1024),
             ("loaders", self.loaders, 0, 256),
             ("plain_loaders", self.plain_loaders, 0, 256),
@@ -195,11 +208,22 @@ impl DreamerRecipe {
             }
         }
         let rate = self.learning_rate > 0.0 && self.learning_rate < 1.0;
+        if self.fixed_transformer && self.start_from.is_none() {
+            let allowed = "name a trained model in start_from, or let the transformer learn";
+            return Some(("fixed_transformer", "true".into(), allowed));
+        }
+        let critic_rate = self.critic_learning_rate > 0.0 && self.critic_learning_rate < 1.0;
         let minutes = self.minutes > 0.0 && self.minutes.is_finite();
         let decay = (0.0..1.0).contains(&self.ema_decay);
         for (field, value, is_good, allowed) in [
             ("minutes", self.minutes, minutes, "it must be positive"),
             ("learning_rate", self.learning_rate, rate, "it must lie between 0 and 1"),
+            (
+                "critic_learning_rate",
+                self.critic_learning_rate,
+                critic_rate,
+                "it must lie between 0 and 1",
+            ),
             ("ema_decay", self.ema_decay, decay, "it must lie in [0, 1)"),
         ] {
             if !is_good {
@@ -211,6 +235,7 @@ impl DreamerRecipe {
             ("picture_weight", self.picture_weight),
             ("gradient_weight", self.gradient_weight),
             ("texture_weight", self.texture_weight),
+            ("critic_weight", self.critic_weight),
             ("checkpoint_every_s", self.checkpoint_every_s),
         ]
         .into_iter()
@@ -238,6 +263,8 @@ mod tests {
             ("(frames: 1)", "frames is 1"),
             ("(dream_share: 2)", "dream_share is 2"),
             ("(minutes: 0)", "minutes is 0"),
+            ("(critic_weight: -1)", "critic_weight is -1"),
+            ("(fixed_transformer: true)", "fixed_transformer is true"),
             ("(network: (heads: 5))", "network.heads"),
             ("(compositor: (head_channels: 5))", "compositor is"),
         ] {

@@ -5,11 +5,11 @@ use tch::{Device, Kind, Tensor};
 
 use super::autoencoder::pictures;
 use super::sequence::Sequence;
+use crate::bits::from_bits;
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::model::latent::autoencoder::{Autoencoder, Decoded, TOKEN_PX};
 use crate::model::latent::latents::{token_mean, tokens};
 use crate::train::TrainError;
-use crate::train::bits::from_bits;
 
 /// Pictures that are coded at once.
 const AT_ONCE: i64 = 128;

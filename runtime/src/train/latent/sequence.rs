@@ -4,11 +4,11 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use reverie_guard::CameraPose;
 
+use crate::bits::to_bits;
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::{DataError, Episode};
 use crate::model::latent::told::{best_guess, dream_globals};
 use crate::train::Sampling;
-use crate::train::bits::to_bits;
 use crate::train::sample::{Sample, Visit};
 
 /// Successive frames.
