@@ -196,9 +196,15 @@ impl Watch {
 }
 
 fn message(p: &Progress) -> String {
+    let critic = p.critic.map(|skill| format!("  critic tells {:.0} %", 100.0 * skill));
     format!(
-        "step {}  loss {:.5}  {:.1} samples/s  {} samples  lr {:.1e}",
-        p.ledger.steps, p.loss, p.samples_per_s, p.ledger.samples, p.learning_rate
+        "step {}  loss {:.5}{}  {:.1} samples/s  {} samples  lr {:.1e}",
+        p.ledger.steps,
+        p.loss,
+        critic.unwrap_or_default(),
+        p.samples_per_s,
+        p.ledger.samples,
+        p.learning_rate
     )
 }
 

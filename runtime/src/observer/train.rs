@@ -94,7 +94,14 @@ pub fn train_observer(
             course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
         if let Some((loss, samples_per_s)) = told {
             let ledger = ledger.clone();
-            report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+            report(&Progress {
+                ledger,
+                loss,
+                learning_rate: rate,
+                samples_per_s,
+                done,
+                critic: None,
+            });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -120,6 +127,7 @@ pub fn train_observer(
         samples_per_s: course.samples_per_s(&ledger),
         done: done.min(1.0),
         ledger,
+        critic: None,
     });
     Ok(card)
 }

@@ -24,6 +24,8 @@ pub struct Optimizer {
     pub second: Tensor,
     /// Steps taken.
     pub steps: u64,
+    /// How much of the moments is kept at a step.
+    pub betas: (f64, f64),
 }
 
 const BETAS: (f64, f64) = (0.9, 0.98);
@@ -53,6 +55,7 @@ impl Optimizer {
             second: weights.f_zeros_like()?,
             weights,
             steps: 0,
+            betas: BETAS,
         })
     }
 
@@ -85,16 +88,19 @@ impl Optimizer {
         }
         self.steps += 1;
         let _ = gradient.f_mul_scalar_(CLIP_NORM / norm.max(CLIP_NORM))?;
-        let _ =
-            self.first.f_mul_scalar_(BETAS.0)?.f_add_(&gradient.f_mul_scalar(1.0 - BETAS.0)?)?;
+        let _ = self
+            .first
+            .f_mul_scalar_(self.betas.0)?
+            .f_add_(&gradient.f_mul_scalar(1.0 - self.betas.0)?)?;
         let _ = self
             .second
-            .f_mul_scalar_(BETAS.1)?
-            .f_addcmul_(&gradient.f_mul_scalar(1.0 - BETAS.1)?, &gradient)?;
+            .f_mul_scalar_(self.betas.1)?
+            .f_addcmul_(&gradient.f_mul_scalar(1.0 - self.betas.1)?, &gradient)?;
         let correct = |beta: f64| 1.0 - beta.powf(self.steps as f64);
-        let deviation = self.second.f_div_scalar(correct(BETAS.1))?.f_sqrt()?.f_add_scalar(1e-8)?;
+        let deviation =
+            self.second.f_div_scalar(correct(self.betas.1))?.f_sqrt()?.f_add_scalar(1e-8)?;
         let update =
-            self.first.f_div(&deviation)?.f_mul_scalar(learning_rate / correct(BETAS.0))?;
+            self.first.f_div(&deviation)?.f_mul_scalar(learning_rate / correct(self.betas.0))?;
         let _ = self.weights.f_mul_scalar_(1.0 - learning_rate * weight_decay)?.f_sub_(&update)?;
         // A young average follows faster, so that it does not remember the random start.
         let decay = ema_decay.min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));

@@ -128,6 +128,8 @@ pub struct Progress {
     pub samples_per_s: f64,
     /// Share of the recipe's minutes, 0 to 1.
     pub done: f64,
+    /// How well a critic tells what is made from what is true, 0 not at all to 1; `None` without one.
+    pub critic: Option<f64>,
 }
 
 /// Trains or resumes; returns the path of the model card.
@@ -200,7 +202,7 @@ pub fn train(
             course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
         if let Some((loss, samples_per_s)) = told {
             let ledger = ledger.clone();
-            report(&Progress { ledger, loss, learning_rate, samples_per_s, done });
+            report(&Progress { ledger, loss, learning_rate, samples_per_s, done, critic: None });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -222,6 +224,7 @@ pub fn train(
         samples_per_s: course.samples_per_s(&ledger),
         done: done.min(1.0),
         ledger,
+        critic: None,
     });
     Ok(card)
 }

@@ -117,7 +117,14 @@ pub fn train_autoencoder(
             course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
         if let Some((loss, samples_per_s)) = told {
             let ledger = ledger.clone();
-            report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+            report(&Progress {
+                ledger,
+                loss,
+                learning_rate: rate,
+                samples_per_s,
+                done,
+                critic: None,
+            });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -136,7 +143,7 @@ pub fn train_autoencoder(
     let samples_per_s = course.samples_per_s(&ledger);
     let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
     let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-    report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+    report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done, critic: None });
     Ok(card)
 }
 

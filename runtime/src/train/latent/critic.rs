@@ -2,7 +2,8 @@
 //!
 //! Of a surface that was never seen, squared error is least for the mean of all that it could be, which is flat. So where a picture is not known, the
 //! compositor is also taught to be taken for a true one: an adversarial loss patch by patch (Isola et al. 2017, "pix2pix"), with hinges (Lim & Ye 2017),
-//! spectrally normalised weights (Miyato et al. 2018), and as strong at each step as the picture's own loss (Esser et al. 2021, "VQGAN").
+//! spectrally normalised weights (Miyato et al. 2018), and as strong at each step as the picture's own loss (Esser et al. 2021, "VQGAN"),
+//! as far as the critic can tell at all.
 
 use std::path::Path;
 
@@ -22,6 +23,12 @@ const MAPS: i64 = EXEMPLAR as i64;
 const _: () = assert!(PAINT < EXEMPLAR);
 /// Side of the patches that are judged one by one, and their distance: that of tokens.
 const HALVINGS: usize = 3;
+/// Without momentum of the gradient, as is usual where two networks learn from each other.
+const BETAS: (f64, f64) = (0.0, 0.98);
+/// Of the running mean of the loss.
+const KEEP: f64 = 0.97;
+/// Loss of one that cannot tell.
+const CLUELESS: f64 = 2.0;
 
 /// Pictures and what is known of them; the first axis of all is the picture.
 #[derive(Debug)]
@@ -79,6 +86,8 @@ pub struct Critic {
     convs: Vec<Normed>,
     optimizer: Optimizer,
     kind: Kind,
+    /// Running mean.
+    loss: f64,
     /// Owns the weights.
     _store: VarStore,
 }
@@ -98,8 +107,14 @@ impl Critic {
             (from, to) = (to, 2 * to);
         }
         convs.push(Normed::new(&root / "out", from, 1, 3, 1)?);
-        let optimizer = Optimizer::new(&store)?;
-        Ok(Self { convs, optimizer, kind, _store: store })
+        let mut optimizer = Optimizer::new(&store)?;
+        optimizer.betas = BETAS;
+        Ok(Self { convs, optimizer, kind, loss: CLUELESS, _store: store })
+    }
+
+    /// How well it tells what is made from what is true: 0 not at all, 1 always.
+    pub fn skill(&self) -> f64 {
+        (1.0 - self.loss / CLUELESS).clamp(0.0, 1.0)
     }
 
     /// How true each patch looks, [n, 1, rows, columns], f32.
@@ -120,7 +135,7 @@ impl Critic {
         x.f_to_kind(Kind::Float)
     }
 
-    /// A step that teaches to tell `made` from `truth`, its true pictures. Returns the loss, NaN if the step was left out: 2 is who cannot tell.
+    /// A step that teaches to tell `made` from `truth`, its true pictures. Returns the loss, NaN if the step was left out.
     ///
     /// # Errors
     /// libtorch refused.
@@ -133,10 +148,15 @@ impl Critic {
         }
         loss.f_backward()?;
         let norm = self.optimizer.step(learning_rate, 0.0, 0.0)?;
-        Ok(if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN })
+        let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
+        if value.is_finite() && made.unknown.f_sum(Kind::Float)?.f_double_value(&[])? >= 1.0 {
+            self.loss = KEEP * self.loss + (1.0 - KEEP) * value;
+        }
+        Ok(value)
     }
 
-    /// What it would change about the pictures `made`, [n, 3, h, w], as a gradient as long as `other`, where little is known.
+    /// What it would change about the pictures `made`, [n, 3, h, w], as a gradient that is as long as `other` where little is known, by as much as it
+    /// [can tell](Self::skill).
     ///
     /// # Errors
     /// libtorch refused.
@@ -149,7 +169,8 @@ impl Critic {
         let size = &made.rgb.size()[2..];
         let share = made.unknown.f_upsample_nearest2d(size, None, None)?;
         let length = |x: &Tensor| x.f_mul(&share)?.f_norm();
-        own.f_mul(&length(other)?.f_div(&length(&own)?.f_clamp_min(1e-12)?)?)
+        let scale = length(other)?.f_div(&length(&own)?.f_clamp_min(1e-12)?)?;
+        own.f_mul(&scale.f_mul_scalar(self.skill())?)
     }
 
     /// Goes on from the state at `path`, if there is one.
@@ -207,7 +228,9 @@ mod tests {
         let (_, flat) = rough_and_flat();
         let other = Tensor::full([4, 3, 16, 24], 0.25, OPTIONS);
         let blame = critic.blame(&judged(flat.copy(), 1.0), &other).unwrap();
-        let (own, wanted) = (blame.norm().double_value(&[]), other.norm().double_value(&[]));
+        let wanted = critic.skill() * other.norm().double_value(&[]);
+        let own = blame.norm().double_value(&[]);
+        assert!(critic.skill() > 0.1, "{}", critic.skill());
         assert!((own - wanted).abs() < 1e-3 * wanted, "{own} {wanted}");
         let score = |critic: &mut Critic, rgb: &Tensor| {
             critic.judge(rgb, None, false).unwrap().mean(Kind::Float).double_value(&[])

@@ -189,7 +189,14 @@ pub fn train_dreamer(
             course.step(&mut ledger, value, optimizer.steps, samples, recipe.learning_rate)?;
         if let Some((loss, samples_per_s)) = told {
             let ledger = ledger.clone();
-            report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+            report(&Progress {
+                ledger,
+                loss,
+                learning_rate: rate,
+                samples_per_s,
+                done,
+                critic: critic.as_ref().map(Critic::skill),
+            });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             save(&optimizer, critic.as_ref(), &ledger)?;
@@ -200,7 +207,14 @@ pub fn train_dreamer(
     let (loss, samples_per_s) = (course.last_loss(&ledger), course.samples_per_s(&ledger));
     let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
     let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-    report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done });
+    report(&Progress {
+        ledger,
+        loss,
+        learning_rate: rate,
+        samples_per_s,
+        done,
+        critic: critic.as_ref().map(Critic::skill),
+    });
     Ok(card)
 }
 
