@@ -49,11 +49,10 @@ impl Key {
         self.shared.iter().filter(|others| **others == 0).count()
     }
 
-    /// Another keyframe comes (+1) or goes (−1).
-    fn count(&mut self, other: &PastFrame, change: i8) {
-        let shared = shared_view(&self.frame, other, SHARED_STRIDE);
+    /// Another keyframe comes (+1) or goes (−1) that shows these of the points.
+    fn count(&mut self, shared: &[bool], change: i8) {
         self.shared.resize(shared.len(), 0);
-        for (count, _) in self.shared.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
+        for (count, _) in self.shared.iter_mut().zip(shared).filter(|(_, shared)| **shared) {
             *count = count.saturating_add_signed(change);
         }
     }
@@ -105,9 +104,13 @@ impl References {
     /// Of too many keyframes the one goes that shows least by itself; of equal ones the newer one.
     fn keep(&mut self, fresh: Key) {
         let mut fresh = fresh;
-        for key in &mut self.keys {
-            key.count(&fresh.frame, 1);
-            fresh.count(&key.frame, 1);
+        let shared = each_of(&self.keys, |key| {
+            let view = |of, by| shared_view(of, by, SHARED_STRIDE);
+            (view(&key.frame, &fresh.frame), view(&fresh.frame, &key.frame))
+        });
+        for (key, (of_key, of_fresh)) in self.keys.iter_mut().zip(&shared) {
+            key.count(of_key, 1);
+            fresh.count(of_fresh, 1);
         }
         self.keys.push(fresh);
         if self.keys.len() > MOST_KEYS {
@@ -121,9 +124,9 @@ impl References {
 
     fn drop_key(&mut self, index: usize) {
         let gone = self.keys.remove(index);
-        for key in &mut self.keys {
-            key.count(&gone.frame, -1);
-        }
+        let shared = |key: &Key| shared_view(&key.frame, &gone.frame, SHARED_STRIDE);
+        let shared = each_of(&self.keys, shared);
+        self.keys.iter_mut().zip(&shared).for_each(|(key, shared)| key.count(shared, -1));
     }
 
     /// Reprojects into `view`: `last` and `key` of the candidates, whatever they held before. Returns whether a keyframe was used.
@@ -367,7 +370,9 @@ mod tests {
         for (index, key) in references.keys.iter().enumerate() {
             let mut fresh = Key::new(key.frame.clone(), key.style);
             let others = references.keys.iter().enumerate().filter(|(other, _)| *other != index);
-            others.for_each(|(_, other)| fresh.count(&other.frame, 1));
+            others.for_each(|(_, other)| {
+                fresh.count(&shared_view(&fresh.frame, &other.frame, SHARED_STRIDE), 1);
+            });
             assert_eq!(fresh.shared, key.shared, "keyframe {index}");
         }
     }

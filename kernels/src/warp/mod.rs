@@ -191,13 +191,15 @@ pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
     let (scale, middle) = (Vec2::new(0.5, -0.5) * size.y / tan, 0.5 * size - 0.5);
     let rays = Rays::new(&of.camera, of.width, of.height);
     let mut bodies: HashMap<u64, Option<Pose>> = HashMap::new();
+    // Of the pixel before: mostly the same body's.
+    let mut before = None;
     let mut known = Vec::with_capacity((of.width / stride + 1) * (of.height / stride + 1));
     for y in (stride / 2..of.height).step_by(stride) {
         for x in (stride / 2..of.width).step_by(stride) {
             let pixel = y * of.width + x;
             let (object, depth_m) = (of.object[pixel], of.depth_m[pixel]);
             let ray = Vec3::new(rays.columns[x], rays.rows[y], -1.0);
-            let by_camera_from_camera = *bodies.entry(object).or_insert_with(|| {
+            let carry = || {
                 let mut by_camera_from_world = by_camera_from_world;
                 if object != SKY_OBJECT {
                     let (then, there) =
@@ -206,7 +208,12 @@ pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
                         by_camera_from_world.compose(&there.compose(&then.inverse()));
                 }
                 Some(by_camera_from_world.compose(&of.camera.world_from_camera))
-            });
+            };
+            let by_camera_from_camera = match before {
+                Some((body, pose)) if body == object => pose,
+                _ => *bodies.entry(object).or_insert_with(carry),
+            };
+            before = Some((object, by_camera_from_camera));
             known.push(by_camera_from_camera.is_some_and(|pose| {
                 let point = if object == SKY_OBJECT {
                     pose.rotation * ray

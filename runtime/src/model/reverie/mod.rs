@@ -290,7 +290,8 @@ impl ReverieModel {
     /// What the display puts on between the picture's pixels.
     fn newest_detail(&mut self) -> Option<Arc<Detail>> {
         if self.detail.is_none() || self.frames.is_multiple_of(DETAIL_FRAMES) {
-            self.detail = Some(Arc::new(Detail::new(&mut self.exemplars)));
+            let exemplars = &mut self.exemplars;
+            self.detail = Some(Arc::new(on(&self.workers, || Detail::new(exemplars))));
         }
         self.detail.clone()
     }
@@ -343,7 +344,8 @@ impl ReverieModel {
         profile_scope!("commit");
         let memory = self.memory_in_use().cloned();
         let Some(view) = &self.view else { return };
-        let (exemplars, confidence) = (&mut self.exemplars, &self.candidates.memory_confidence);
+        let (exemplars, references) = (&mut self.exemplars, &mut self.references);
+        let confidence = &self.candidates.memory_confidence;
         let surfaces = || {
             let Some(memory) = memory else { return };
             let stats = {
@@ -362,10 +364,10 @@ impl ReverieModel {
                     clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb)
                 }
             }
-            PastFrame::new(view.scene(), &view.camera, &view.maps, rgb)
+            let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
+            references.commit(past, request.style);
         };
-        let (_, (_, past)) = on(&self.workers, || both(surfaces, || both(materials, past)));
-        self.references.commit(past, request.style);
+        on(&self.workers, || both(surfaces, || both(materials, past)));
     }
 
     /// Fills the condition for the view that was drawn last.
