@@ -7,17 +7,25 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Rows that one task takes at least: less is not worth handing over.
+/// Rows that one task takes at least: less is not worth handing over. Of wide rows fewer are.
 const LEAST_ROWS: usize = 4;
+/// Values of as many rows as are worth it.
+const LEAST_VALUES: usize = 2048;
 
 fn is_shared() -> bool {
     rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
 }
 
-/// Rows for each task.
-fn at_once(rows: usize) -> usize {
+/// Rows of so many values for each task.
+fn at_once(rows: usize, wide: usize) -> usize {
     // A few tasks for each thread: some rows are all sky.
-    rows.div_ceil(4 * rayon::current_num_threads()).max(LEAST_ROWS)
+    let least = (LEAST_VALUES / wide.max(1)).clamp(1, LEAST_ROWS);
+    rows.div_ceil(4 * rayon::current_num_threads()).max(least)
+}
+
+/// Rows for one parcel of a picture with so many: all of them where nobody shares the work.
+pub(crate) fn parcel_of(rows: usize) -> usize {
+    if is_shared() { at_once(rows, 1) } else { rows.max(1) }
 }
 
 /// Calls `each` with every row's number and its part of `a` and `b`, which have `wide` values a row.
@@ -38,7 +46,7 @@ pub fn each_row<A: Send, B: Send>(
     a.par_chunks_exact_mut(wide_a)
         .zip(b.par_chunks_exact_mut(wide_b))
         .enumerate()
-        .with_min_len(at_once(rows))
+        .with_min_len(at_once(rows, wide_a))
         .for_each(|(row, (a, b))| each(row, a, b));
 }
 
@@ -52,7 +60,7 @@ pub(crate) fn each_parcel<A: Send, B: Send, T: Send>(
     if !is_shared() {
         return vec![each(0..rows, a, b)];
     }
-    let parcel = at_once(rows);
+    let parcel = at_once(rows, wide_a);
     a.par_chunks_mut(parcel * wide_a)
         .zip(b.par_chunks_mut(parcel * wide_b))
         .enumerate()
@@ -69,6 +77,11 @@ pub fn both<A: Send, B: Send>(
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
     if is_shared() { rayon::join(a, b) } else { (a(), b()) }
+}
+
+/// Calls `each` with every item. Each is a task of its own: parcels, not pixels.
+pub fn each_mut<T: Send>(items: &mut [T], each: impl Fn(&mut T) + Sync + Send) {
+    if is_shared() { items.par_iter_mut().for_each(each) } else { items.iter_mut().for_each(each) }
 }
 
 /// What `of` makes of each item, in their order.
@@ -94,6 +107,8 @@ mod tests {
             });
             let (sum, product) = both(|| a[3] + 1, || 2 * b[5]);
             b.extend([sum, product]);
+            let mut parcels: Vec<&mut [usize]> = a.chunks_mut(7 * parcel_of(37)).collect();
+            each_mut(&mut parcels, |parcel| parcel.iter_mut().for_each(|a| *a += 1));
             (a, b, each_of(&[1, 2, 3], |i| 2 * i), sums.len())
         };
         let alone = run();

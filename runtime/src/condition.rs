@@ -5,7 +5,7 @@
 
 use glam::{Quat, Vec3};
 use reverie_guard::CameraPose;
-use reverie_kernels::raster::{SKY, ShadowMaps};
+use reverie_kernels::raster::{Rays, SKY, ShadowMaps};
 use reverie_kernels::rows::each_row;
 
 use crate::request::{ACTION_AXES, Action};
@@ -118,10 +118,15 @@ pub struct Candidates {
 impl Candidates {
     /// Makes all maps `pixels` long, blank.
     pub fn clear(&mut self, pixels: usize) {
+        self.resize(0);
+        self.resize(pixels);
+    }
+
+    /// Makes all maps `pixels` long; what is new is blank, the rest stays as it is.
+    pub fn resize(&mut self, pixels: usize) {
         for rgb in
             [&mut self.paint, &mut self.exemplar, &mut self.last, &mut self.key, &mut self.memory]
         {
-            rgb.clear();
             rgb.resize(3 * pixels, 0.0);
         }
         for mask in [
@@ -131,7 +136,6 @@ impl Candidates {
             &mut self.key_valid,
             &mut self.memory_confidence,
         ] {
-            mask.clear();
             mask.resize(pixels, 0.0);
         }
     }
@@ -160,7 +164,9 @@ pub fn pack_maps(
     let view_from_world = glam::Mat3::from_quat(camera_from_world);
     let world_from_view = camera.world_from_camera.rotation_matrix();
     let sun = scene.scene.sun_direction;
-    let pack_pixel = |pixel: usize, out: &mut [f32]| {
+    let rays = Rays::new(camera, maps.width, maps.height);
+    let pack_pixel = |x: usize, y: usize, out: &mut [f32]| {
+        let pixel = y * maps.width + x;
         out[..PAINT].fill(0.0);
         if maps.primitive[pixel] != SKY {
             let surface = &scene.surfaces[usize::from(maps.primitive[pixel])];
@@ -186,15 +192,12 @@ pub fn pack_maps(
             for (i, edge_m) in maps.edge_m[pixel].into_iter().enumerate() {
                 out[31 + i] = (-edge_m / 0.15).exp();
             }
-            let (x, y) = (pixel % maps.width, pixel / maps.width);
-            let ray = reverie_kernels::raster::ray(camera, maps.width, maps.height, x, y);
-            out[33] = ((eye_y + (world_from_view * ray).y * depth_m) / 3.0).clamp(-2.0, 2.0);
+            out[33] =
+                ((eye_y + (world_from_view * rays.at(x, y)).y * depth_m) / 3.0).clamp(-2.0, 2.0);
             out[34] = (4.0 * maps.footprint[pixel]).min(1.0);
         } else {
             // The sky's look depends on the direction alone: in place of a normal, the ray.
-            let (x, y) = (pixel % maps.width, pixel / maps.width);
-            let ray = reverie_kernels::raster::ray(camera, maps.width, maps.height, x, y);
-            out[33] = (world_from_view * ray).normalize().y;
+            out[33] = (world_from_view * rays.at(x, y)).normalize().y;
             out[5] = 1.0;
         }
         let rgb = |out: &mut [f32], from: &[f32]| {
@@ -222,7 +225,7 @@ pub fn pack_maps(
     let mut nothing = vec![(); maps.height];
     each_row((out, CHANNELS * width), (&mut nothing, 1), |row, out, _| {
         for (x, out) in out.chunks_exact_mut(CHANNELS).enumerate() {
-            pack_pixel(row * width + x, out);
+            pack_pixel(x, row, out);
         }
     });
 }

@@ -128,3 +128,44 @@ pub struct NeuralFrame {
     /// When it was finished.
     pub finished_at: Instant,
 }
+
+#[cfg(test)]
+mod tests {
+    use glam::Quat;
+    use reverie_guard::{Body, BodyKind, CameraPose, Pose, Shape};
+
+    use super::*;
+    use crate::paint::to_rgba8;
+
+    #[test]
+    fn three_cores_make_of_a_picture_what_one_makes() {
+        let body = |i: u64| Body {
+            id: i,
+            shape: Shape::Cuboid { half_extents_m: Vec3::splat(0.4 + 0.1 * i as f32) },
+            world_from_body: Pose::new(
+                Quat::from_rotation_y(i as f32),
+                Vec3::new(i as f32 - 3.0, 0.2 * i as f32, -5.0),
+            ),
+            linear_velocity_m_s: Vec3::ZERO,
+            angular_velocity_rad_s: Vec3::ZERO,
+            kind: BodyKind::Fixed,
+            material: i as u8,
+            tint_srgb: None,
+        };
+        let snapshot = ShadowSnapshot {
+            tick: 0,
+            time_s: 0.0,
+            camera: CameraPose { world_from_camera: Pose::IDENTITY, vertical_fov_rad: 1.0 },
+            bodies: (0..7).map(body).collect(),
+            sun_direction: Vec3::new(0.3, 0.7, 0.5).normalize(),
+        };
+        let view = ShadowView::new(&snapshot, &StyleWeights::NOON, 120, 67, true);
+        let noise = |i: usize| 0.5 + 0.5 * (i as f32 * 0.73).sin();
+        let rgb: Vec<f32> = (0..3 * 120 * 67).map(noise).collect();
+        let shadow = || FrameShadow::new(&view, &StyleWeights::NOON, &to_rgba8(&rgb));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let (alone, shared) = (shadow(), pool.install(shadow));
+        assert!(alone == shared);
+        assert!(alone.clean.chunks_exact(4).all(|pixel| pixel[3] == 255));
+    }
+}

@@ -5,8 +5,8 @@
 use glam::Vec3;
 use reverie_guard::CameraPose;
 pub use reverie_guard::colour::srgb_to_linear;
-use reverie_kernels::raster::{SKY, ShadowMaps, ray};
-use reverie_kernels::rows::each_row;
+use reverie_kernels::raster::{Rays, SKY, ShadowMaps};
+use reverie_kernels::rows::{each_mut, each_row};
 
 use crate::scene::ShadowScene;
 use crate::style::PaintLight;
@@ -46,11 +46,12 @@ pub fn paint(
     let rotation = camera.world_from_camera.rotation_matrix();
     let sun = scene.scene.sun_direction;
     rgb.resize(3 * maps.width * maps.height, 0.0);
+    let rays = Rays::new(camera, maps.width, maps.height);
     let mut nothing = vec![(); maps.height];
     each_row((rgb, 3 * maps.width.max(1)), (&mut nothing, 1), |y, rgb, _| {
         for x in 0..maps.width {
             let pixel = y * maps.width + x;
-            let ray = ray(camera, maps.width, maps.height, x, y);
+            let ray = rays.at(x, y);
             let color = if maps.primitive[pixel] == SKY {
                 let up = (rotation * ray).normalize().y.max(0.0);
                 light.horizon_rgb.lerp(light.zenith_rgb, up.sqrt().min(1.0))
@@ -70,10 +71,22 @@ pub fn paint(
     });
 }
 
+/// Pixels that are turned into bytes by one task.
+const BYTES_AT_ONCE: usize = 4096;
+
 /// Interleaved sRGB 0 to 1 (3 values a pixel) to RGBA bytes.
 pub fn to_rgba8(rgb: &[f32]) -> Vec<u8> {
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
-    rgb.chunks_exact(3).flat_map(|p| [byte(p[0]), byte(p[1]), byte(p[2]), 255]).collect()
+    let mut rgba = vec![255; rgb.len() / 3 * 4];
+    let parts = rgb.chunks(3 * BYTES_AT_ONCE).zip(rgba.chunks_mut(4 * BYTES_AT_ONCE));
+    each_mut(&mut parts.collect::<Vec<_>>(), |(rgb, rgba)| {
+        for (rgb, rgba) in rgb.chunks_exact(3).zip(rgba.chunks_exact_mut(4)) {
+            for (byte_of, value) in rgba.iter_mut().zip(rgb) {
+                *byte_of = byte(*value);
+            }
+        }
+    });
+    rgba
 }
 
 #[cfg(test)]

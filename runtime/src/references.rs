@@ -6,9 +6,9 @@
 
 use glam::Vec3;
 use reverie_guard::{CameraPose, Pose};
-use reverie_kernels::raster::unproject;
-use reverie_kernels::rows::each_of;
-use reverie_kernels::warp::{PastFrame, shared_view, warp, warp_coverage};
+use reverie_kernels::raster::Rays;
+use reverie_kernels::rows::{both, each_of, each_row};
+use reverie_kernels::warp::{Carried, PastFrame, shared_view};
 
 use crate::condition::Candidates;
 use crate::style::StyleWeights;
@@ -49,11 +49,10 @@ impl Key {
         self.shared.iter().filter(|others| **others == 0).count()
     }
 
-    /// Another keyframe comes (+1) or goes (−1).
-    fn count(&mut self, other: &PastFrame, change: i8) {
-        let shared = shared_view(&self.frame, other, SHARED_STRIDE);
+    /// Another keyframe comes (+1) or goes (−1) that shows these of the points.
+    fn count(&mut self, shared: &[bool], change: i8) {
         self.shared.resize(shared.len(), 0);
-        for (count, _) in self.shared.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
+        for (count, _) in self.shared.iter_mut().zip(shared).filter(|(_, shared)| **shared) {
             *count = count.saturating_add_signed(change);
         }
     }
@@ -105,9 +104,13 @@ impl References {
     /// Of too many keyframes the one goes that shows least by itself; of equal ones the newer one.
     fn keep(&mut self, fresh: Key) {
         let mut fresh = fresh;
-        for key in &mut self.keys {
-            key.count(&fresh.frame, 1);
-            fresh.count(&key.frame, 1);
+        let shared = each_of(&self.keys, |key| {
+            let view = |of, by| shared_view(of, by, SHARED_STRIDE);
+            (view(&key.frame, &fresh.frame), view(&fresh.frame, &key.frame))
+        });
+        for (key, (of_key, of_fresh)) in self.keys.iter_mut().zip(&shared) {
+            key.count(of_key, 1);
+            fresh.count(of_fresh, 1);
         }
         self.keys.push(fresh);
         if self.keys.len() > MOST_KEYS {
@@ -121,190 +124,184 @@ impl References {
 
     fn drop_key(&mut self, index: usize) {
         let gone = self.keys.remove(index);
-        for key in &mut self.keys {
-            key.count(&gone.frame, -1);
-        }
+        let shared = |key: &Key| shared_view(&key.frame, &gone.frame, SHARED_STRIDE);
+        let shared = each_of(&self.keys, shared);
+        self.keys.iter_mut().zip(&shared).for_each(|(key, shared)| key.count(shared, -1));
     }
 
-    /// Reprojects into `view`: fills `last` and `key` of the candidates. Returns whether a keyframe was used.
+    /// Reprojects into `view`: `last` and `key` of the candidates, whatever they held before. Returns whether a keyframe was used.
     pub fn read(&self, view: &ShadowView, candidates: &mut Candidates) -> bool {
-        if let Some(last) = &self.last {
-            warp(
-                view.scene(),
-                &view.camera,
-                &view.maps,
-                &last.frame,
-                &mut candidates.last,
-                &mut candidates.last_valid,
-            );
-        }
+        let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
+        let rays = Rays::new(camera, maps.width, maps.height);
+        let carried = |past| Carried::new(scene, camera, maps, &rays, past);
+        let last = self.last.as_ref().map(|last| carried(&last.frame));
         let keys: Vec<&PastFrame> = self.keys.iter().map(|k| &k.frame).collect();
-        let used = layer_keys(&keys, view, candidates);
+        let known = |x, y| last.as_ref().is_some_and(|last| last.at(x, y).1 > 0.0);
+        let chosen = choose(&keys, view, &rays, known);
+        let keys: Vec<Carried> = chosen.iter().map(|key| carried(keys[*key])).collect();
         // While the weather changes, only the last frame shows the present light.
+        let is_old = |key: &Key, last: &Key| key.style.distance(&last.style) >= SAME_STYLE;
         let steady =
-            |last: &Key| self.keys.iter().all(|k| k.style.distance(&last.style) < SAME_STYLE);
-        if self.last.as_ref().is_some_and(steady) {
-            prefer_original(view, candidates);
-        }
-        used
+            self.last.as_ref().is_some_and(|last| !self.keys.iter().any(|k| is_old(k, last)));
+        let eye = Eye::new(view, &rays);
+        let width = maps.width.max(1);
+        let parts = candidates
+            .last
+            .chunks_exact_mut(3 * width)
+            .zip(candidates.key.chunks_exact_mut(3 * width))
+            .zip(candidates.last_valid.chunks_exact_mut(width))
+            .zip(candidates.key_valid.chunks_exact_mut(width))
+            .zip(candidates.key_fineness.chunks_exact_mut(width));
+        let mut rows: Vec<_> = parts.collect();
+        let mut nothing = vec![(); rows.len()];
+        each_row((&mut rows, 1), (&mut nothing, 1), |y, row, _| {
+            let ((((last_rgb, key_rgb), last_valid), key_valid), fineness) = &mut row[0];
+            for x in 0..width {
+                let rgb = 3 * x..3 * x + 3;
+                let (key, fine) = eye.layered(&keys, x, y);
+                key_rgb[rgb.clone()].copy_from_slice(&key.0);
+                (key_valid[x], fineness[x]) = (key.1, fine);
+                // A picture that is reprojected from frame to frame is resampled each time and goes soft within seconds. A keyframe
+                // is resampled once. The last frame keeps what moves, and what was not seen as closely before.
+                let original = steady && fine >= FINE_ENOUGH && !view.moves(y * width + x);
+                let newest = match &last {
+                    _ if original => key,
+                    Some(last) => last.at(x, y),
+                    None => ([0.0; 3], 0.0),
+                };
+                last_rgb[rgb].copy_from_slice(&newest.0);
+                last_valid[x] = newest.1;
+            }
+        });
+        !keys.is_empty()
     }
 }
 
-/// Puts the keyframes' pixels in place of the last frame's where they are as fine.
-///
-/// A picture that is reprojected from frame to frame is resampled each time and goes soft within seconds. A keyframe
-/// is resampled once. The last frame keeps what moves, and what was not seen as closely before.
-fn prefer_original(view: &ShadowView, candidates: &mut Candidates) {
-    for pixel in 0..candidates.key_valid.len() {
-        let index = usize::from(view.maps.primitive[pixel]);
-        let moving = view.shadow.surfaces.get(index).is_some_and(|surface| surface.moving);
-        if candidates.key_fineness[pixel] >= FINE_ENOUGH && !moving {
-            let rgb = 3 * pixel..3 * pixel + 3;
-            candidates.last[rgb.clone()].copy_from_slice(&candidates.key[rgb]);
-            candidates.last_valid[pixel] = candidates.key_valid[pixel];
+/// The camera of now, and how closely others saw what it sees.
+struct Eye<'a> {
+    view: &'a ShadowView,
+    rays: &'a Rays,
+}
+
+impl<'a> Eye<'a> {
+    fn new(view: &'a ShadowView, rays: &'a Rays) -> Self {
+        Self { view, rays }
+    }
+
+    /// The point that pixel (`x`, `y`) sees, metres.
+    fn point(&self, x: usize, y: usize) -> Vec3 {
+        let maps = &self.view.maps;
+        // The sky is equally far from everywhere.
+        let depth_m = maps.depth_m[y * maps.width + x].min(1e4);
+        self.view.camera.world_from_camera.transform_point(self.rays.at(x, y) * depth_m)
+    }
+
+    /// How closely the camera `then` saw a point, as a share of how closely it is seen now; 1 at most.
+    fn fineness(&self, point: Vec3, then: &CameraPose) -> f32 {
+        let distance = |camera: &CameraPose| point.distance(camera.world_from_camera.translation_m);
+        (distance(&self.view.camera) / distance(then).max(1e-3)).min(1.0)
+    }
+
+    /// Pixel (`x`, `y`) of the first of `frames` that knows it, its validity, and how closely that one saw it.
+    fn layered(&self, frames: &[Carried], x: usize, y: usize) -> (([f32; 3], f32), f32) {
+        for frame in frames {
+            let found = frame.at(x, y);
+            if found.1 > 0.0 {
+                return (found, self.fineness(self.point(x, y), &frame.past().camera));
+            }
         }
+        (([0.0; 3], 0.0), 0.0)
     }
 }
 
-/// How closely a past camera saw a point, as a share of how closely it is seen now; 1 at most.
-fn fineness(point: Vec3, now: &CameraPose, then: &CameraPose) -> f32 {
-    let distance = |camera: &CameraPose| point.distance(camera.world_from_camera.translation_m);
-    (distance(now) / distance(then).max(1e-3)).min(1.0)
+/// Of `frames` up to three by what they add, the most useful first. `known` says whether the last frame shows a pixel, too.
+fn choose(
+    frames: &[&PastFrame],
+    view: &ShadowView,
+    rays: &Rays,
+    known: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<usize> {
+    let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
+    let eye = Eye::new(view, rays);
+    let middle = COVERAGE_STRIDE / 2;
+    let rows = (middle..maps.height).step_by(COVERAGE_STRIDE);
+    let columns = || (middle..maps.width).step_by(COVERAGE_STRIDE);
+    let places: Vec<(usize, usize)> = rows.flat_map(|y| columns().map(move |x| (x, y))).collect();
+    if frames.is_empty() {
+        return Vec::new();
+    }
+    let points: Vec<Vec3> = places.iter().map(|(x, y)| eye.point(*x, *y)).collect();
+    // How closely each frame saw each place; 0 where it did not.
+    let share = |frame: &&PastFrame| -> Vec<f32> {
+        let carried = Carried::new(scene, camera, maps, rays, frame);
+        let share = |(&(x, y), point): (&(usize, usize), &Vec3)| {
+            if carried.covers(x, y) { eye.fineness(*point, &frame.camera) } else { 0.0 }
+        };
+        places.iter().zip(&points).map(share).collect()
+    };
+    // What only an old frame shows counts five times what the last frame shows as well.
+    let worth = |&(x, y): &(usize, usize)| if known(x, y) { 1.0 } else { 5.0 };
+    let (shares, mut worth) = both(|| each_of(frames, share), || each_of(&places, worth));
+    let mut chosen = Vec::new();
+    for _ in 0..LAYERED_KEYS {
+        let gains = gains(&shares, &worth).into_iter().enumerate();
+        let Some((best, gain)) = gains.max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
+        if gain < 0.02 * places.len() as f32 {
+            break;
+        }
+        chosen.push(best);
+        for (worth, share) in worth.iter_mut().zip(&shares[best]) {
+            if *share > 0.0 {
+                *worth = 0.0;
+            }
+        }
+    }
+    chosen
+}
+
+/// What each frame adds: its shares by their worth.
+fn gains(shares: &[Vec<f32>], worth: &[f32]) -> Vec<f32> {
+    let mut gains = Vec::with_capacity(shares.len());
+    for four in shares.chunks(4) {
+        if let [a, b, c, d] = four {
+            // Each sum waits for itself alone: four of them take no longer than one.
+            let mut sums = [0.0; 4];
+            for ((((worth, a), b), c), d) in worth.iter().zip(a).zip(b).zip(c).zip(d) {
+                for (sum, share) in sums.iter_mut().zip([a, b, c, d]) {
+                    *sum += worth * share;
+                }
+            }
+            gains.extend(sums);
+        } else {
+            gains.extend(four.iter().map(|shares| {
+                worth.iter().zip(shares).map(|(worth, share)| worth * share).sum::<f32>()
+            }));
+        }
+    }
+    gains
 }
 
 /// Chooses among `frames` by what they add, and lays up to three over each other into `key`.
 /// Returns whether any was used.
 pub fn layer_keys(frames: &[&PastFrame], view: &ShadowView, candidates: &mut Candidates) -> bool {
     let (scene, camera, maps) = (view.scene(), &view.camera, &view.maps);
-    let coverage: Vec<Vec<bool>> =
-        each_of(frames, |f| warp_coverage(scene, camera, maps, f, COVERAGE_STRIDE));
-    let Some(samples) = coverage.first().map(Vec::len) else { return false };
-    let middle = COVERAGE_STRIDE / 2;
-    let columns = (maps.width + COVERAGE_STRIDE - 1 - middle) / COVERAGE_STRIDE;
-    let points: Vec<Vec3> = (0..samples)
-        .map(|s| {
-            let (x, y) =
-                (s % columns * COVERAGE_STRIDE + middle, s / columns * COVERAGE_STRIDE + middle);
-            // The sky is equally far from everywhere.
-            let depth_m = maps.depth_m[y * maps.width + x].min(1e4);
-            unproject(camera, maps.width, maps.height, x, y, depth_m)
-        })
-        .collect();
-    // What only an old frame shows counts five times what the last frame shows as well.
-    let mut worth: Vec<f32> = (0..samples)
-        .map(|s| {
-            let (row, column) = (s / columns, s % columns);
-            let pixel =
-                (row * COVERAGE_STRIDE + middle) * maps.width + column * COVERAGE_STRIDE + middle;
-            if candidates.last_valid.get(pixel).is_some_and(|v| *v > 0.0) { 1.0 } else { 5.0 }
-        })
-        .collect();
-    let (mut rgb, mut valid) = (Vec::new(), Vec::new());
-    let mut used = false;
-    for _ in 0..LAYERED_KEYS {
-        let gain = |frame: usize| {
-            let seen = (0..samples).filter(|s| coverage[frame][*s]);
-            seen.map(|s| worth[s] * fineness(points[s], camera, &frames[frame].camera)).sum::<f32>()
-        };
-        let best = (0..frames.len()).map(gain).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((best, gain)) = best else { break };
-        if gain < 0.02 * samples as f32 {
-            break;
+    let rays = Rays::new(camera, maps.width, maps.height);
+    let last_valid = &candidates.last_valid;
+    let known = |x, y| last_valid.get(y * maps.width + x).is_some_and(|v| *v > 0.0);
+    let chosen = choose(frames, view, &rays, known);
+    let carried = |key: &usize| Carried::new(scene, camera, maps, &rays, frames[*key]);
+    let keys: Vec<Carried> = chosen.iter().map(carried).collect();
+    let eye = Eye::new(view, &rays);
+    for pixel in 0..candidates.key_valid.len() {
+        let (key, fineness) = eye.layered(&keys, pixel % maps.width, pixel / maps.width);
+        if key.1 > 0.0 && candidates.key_valid[pixel] <= 0.0 {
+            candidates.key[3 * pixel..3 * pixel + 3].copy_from_slice(&key.0);
+            (candidates.key_valid[pixel], candidates.key_fineness[pixel]) = (key.1, fineness);
         }
-        rgb.resize(candidates.key.len(), 0.0);
-        valid.resize(candidates.key_valid.len(), 0.0);
-        warp(scene, camera, maps, frames[best], &mut rgb, &mut valid);
-        for (pixel, v) in valid.iter().enumerate() {
-            if *v > 0.0 && candidates.key_valid[pixel] <= 0.0 {
-                candidates.key_valid[pixel] = *v;
-                let depth_m = maps.depth_m[pixel].min(1e4);
-                let (x, y) = (pixel % maps.width, pixel / maps.width);
-                let point = unproject(camera, maps.width, maps.height, x, y, depth_m);
-                candidates.key_fineness[pixel] = fineness(point, camera, &frames[best].camera);
-                candidates.key[3 * pixel..3 * pixel + 3]
-                    .copy_from_slice(&rgb[3 * pixel..3 * pixel + 3]);
-            }
-        }
-        for (worth, covered) in worth.iter_mut().zip(&coverage[best]) {
-            if *covered {
-                *worth = 0.0;
-            }
-        }
-        used = true;
     }
-    used
+    !keys.is_empty()
 }
 
 #[cfg(test)]
-mod tests {
-    use glam::Quat;
-    use reverie_guard::{Body, BodyKind, ShadowSnapshot, Shape};
-
-    use super::*;
-
-    fn frame(snapshot: &ShadowSnapshot) -> PastFrame {
-        let view = ShadowView::new(snapshot, &StyleWeights::NOON, 64, 36, true);
-        PastFrame::new(view.scene(), &view.camera, &view.maps, vec![0.5; 3 * 64 * 36])
-    }
-
-    /// A wall behind a camera that then paces before another wall, to and fro.
-    fn snapshot(at_m: Vec3, yaw: f32) -> ShadowSnapshot {
-        let wall = |id, z| Body {
-            id,
-            shape: Shape::Cuboid { half_extents_m: Vec3::new(30.0, 3.0, 0.2) },
-            world_from_body: Pose::new(Quat::IDENTITY, Vec3::new(0.0, 2.0, z)),
-            linear_velocity_m_s: Vec3::ZERO,
-            angular_velocity_rad_s: Vec3::ZERO,
-            kind: BodyKind::Fixed,
-            material: 4,
-            tint_srgb: None,
-        };
-        ShadowSnapshot {
-            tick: 0,
-            time_s: 0.0,
-            camera: CameraPose {
-                world_from_camera: Pose::new(Quat::from_rotation_y(yaw), at_m),
-                vertical_fov_rad: 1.0,
-            },
-            bodies: vec![wall(1, -6.0), wall(2, 6.0)],
-            sun_direction: Vec3::Y,
-        }
-    }
-
-    #[test]
-    fn the_only_view_of_a_place_outlives_many_of_another() {
-        let mut references = References::default();
-        let behind = snapshot(Vec3::ZERO, std::f32::consts::PI);
-        references.commit(frame(&behind), StyleWeights::NOON);
-        for step in 0..400 {
-            let along = 4.0 * (step as f32 * 0.37).sin();
-            let near = Vec3::new(along, 0.0, -1.5 * (step as f32 * 0.23).cos());
-            references.commit(
-                frame(&snapshot(near, 0.3 * (step as f32 * 0.11).sin())),
-                StyleWeights::NOON,
-            );
-        }
-        assert_eq!(references.keys.len(), MOST_KEYS);
-        let view = ShadowView::new(&behind, &StyleWeights::NOON, 64, 36, true);
-        let mut candidates = Candidates::default();
-        candidates.clear(64 * 36);
-        references.read(&view, &mut candidates);
-        let known = candidates.key_valid.iter().filter(|v| **v > 0.0).count();
-        assert!(known > 64 * 36 / 2, "{known} pixels");
-    }
-
-    #[test]
-    fn counts_stay_true_when_keyframes_go() {
-        let mut references = References::default();
-        for step in 0..80 {
-            let at_m = Vec3::new(step as f32, 0.0, 0.0);
-            references.commit(frame(&snapshot(at_m, 0.1)), StyleWeights::NOON);
-        }
-        for (index, key) in references.keys.iter().enumerate() {
-            let mut fresh = Key::new(key.frame.clone(), key.style);
-            let others = references.keys.iter().enumerate().filter(|(other, _)| *other != index);
-            others.for_each(|(_, other)| fresh.count(&other.frame, 1));
-            assert_eq!(fresh.shared, key.shared, "keyframe {index}");
-        }
-    }
-}
+#[path = "references_tests.rs"]
+mod tests;

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use glam::Vec3;
-use reverie_kernels::raster::{SKY, ray};
+use reverie_kernels::raster::{Rays, SKY};
+use reverie_kernels::rows::each_of;
 
 use crate::paint::srgb_to_linear;
 use crate::style::PaintLight;
@@ -15,6 +16,8 @@ use crate::view::ShadowView;
 
 /// Share of what was known that stays when a frame is learned.
 const MEMORY: f32 = 0.9;
+/// Rows that are added up by one task.
+const BAND_ROWS: usize = 8;
 /// Light that is added to both sides of a ratio: the dark has no colour.
 const DARK: f32 = 0.004;
 /// Tones are held between these: shade may leave little of a colour, light cannot add as much.
@@ -34,6 +37,12 @@ impl Sums {
         self.model += model;
         self.paint += paint;
         self.pixels += 1.0;
+    }
+
+    fn take(&mut self, other: &Self) {
+        self.model += other.model;
+        self.paint += other.paint;
+        self.pixels += other.pixels;
     }
 
     fn learn(&mut self, new: &Self) {
@@ -65,26 +74,43 @@ impl FrameTones {
         let maps = &view.maps;
         let sun = view.scene().sun_direction;
         let rotation = view.camera.world_from_camera.rotation_matrix();
+        let rays = Rays::new(&view.camera, maps.width, maps.height);
+        let width = maps.width.max(1);
+        let bytes: Vec<f32> = (0..=255).map(|byte| srgb_to_linear(byte as f32 / 255.0)).collect();
+        // Always the same rows, so that any number of threads adds up in one order.
+        let parts: Vec<(usize, &[u8])> = rgba
+            .chunks(4 * BAND_ROWS * width)
+            .take(maps.height.div_ceil(BAND_ROWS))
+            .enumerate()
+            .collect();
+        let parts = each_of(&parts, |(band, rgba)| {
+            let mut sums = vec![Sums::default(); primitives.len()];
+            let mut sky = Sums::default();
+            let first = band * BAND_ROWS * width;
+            for (pixel, rgba) in (first..maps.primitive.len()).zip(rgba.chunks_exact(4)) {
+                let model = Vec3::from_array([0, 1, 2].map(|c| bytes[usize::from(rgba[c])]));
+                let ray = rays.at(pixel % width, pixel / width);
+                let primitive = maps.primitive[pixel];
+                let Some(sums) = sums.get_mut(usize::from(primitive)).filter(|_| primitive != SKY)
+                else {
+                    let up = (rotation * ray).normalize().y.max(0.0);
+                    sky.add(model, light.horizon_rgb.lerp(light.zenith_rgb, up.sqrt().min(1.0)));
+                    continue;
+                };
+                let normal = maps.normal[pixel];
+                let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
+                let lit = Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
+                    * (ambient + light.sun_rgb * normal.dot(sun).max(0.0));
+                let clear = (-light.fog_per_m * maps.depth_m[pixel] * ray.length()).exp();
+                sums.add((model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO), clear * lit);
+            }
+            (sums, sky)
+        });
         let mut sums = vec![Sums::default(); primitives.len()];
         let mut sky = Sums::default();
-        let bytes: Vec<f32> = (0..=255).map(|byte| srgb_to_linear(byte as f32 / 255.0)).collect();
-        for (pixel, rgba) in rgba.chunks_exact(4).enumerate().take(maps.primitive.len()) {
-            let model = Vec3::from_array([0, 1, 2].map(|c| bytes[usize::from(rgba[c])]));
-            let ray =
-                ray(&view.camera, maps.width, maps.height, pixel % maps.width, pixel / maps.width);
-            let primitive = maps.primitive[pixel];
-            let Some(sums) = sums.get_mut(usize::from(primitive)).filter(|_| primitive != SKY)
-            else {
-                let up = (rotation * ray).normalize().y.max(0.0);
-                sky.add(model, light.horizon_rgb.lerp(light.zenith_rgb, up.sqrt().min(1.0)));
-                continue;
-            };
-            let normal = maps.normal[pixel];
-            let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
-            let lit = Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
-                * (ambient + light.sun_rgb * normal.dot(sun).max(0.0));
-            let clear = (-light.fog_per_m * maps.depth_m[pixel] * ray.length()).exp();
-            sums.add((model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO), clear * lit);
+        for (part, part_of_sky) in &parts {
+            sky.take(part_of_sky);
+            sums.iter_mut().zip(part).for_each(|(sums, part)| sums.take(part));
         }
         let seen = primitives.iter().zip(sums).filter(|(_, sums)| sums.pixels > 0.0);
         Self { bodies: seen.map(|(body, sums)| (body.id, body.material, sums)).collect(), sky }
@@ -108,9 +134,7 @@ impl Tones {
         for (id, material, sums) in &frame.bodies {
             self.bodies.entry(*id).or_default().learn(sums);
             for total in [materials.entry(*material).or_default(), &mut all] {
-                total.model += sums.model;
-                total.paint += sums.paint;
-                total.pixels += sums.pixels;
+                total.take(sums);
             }
         }
         for (material, sums) in &materials {

@@ -58,6 +58,12 @@ impl ShadowView {
         paint(&self.shadow, &self.camera, &self.maps, &style.light(), &mut self.paint);
     }
 
+    /// The pixel of this number shows something that moves.
+    pub fn moves(&self, pixel: usize) -> bool {
+        let index = usize::from(self.maps.primitive[pixel]);
+        self.shadow.surfaces.get(index).is_some_and(|surface| surface.moving)
+    }
+
     /// The primitives, for reprojection.
     pub fn scene(&self) -> &Scene {
         &self.shadow.scene

@@ -82,9 +82,13 @@ impl Exemplars {
     /// What is known of `layer` at `level`, filled from coarser levels where it was never seen closely: detail
     /// (log-ratio, RGB) and confidence 0 to 1, row by row.
     pub fn filled(&mut self, layer: usize, level: usize) -> &[[f32; 4]] {
+        self.all_filled().level(layer, level)
+    }
+
+    /// As [`filled`](Self::filled), of all layers and levels.
+    pub fn all_filled(&mut self) -> Filled<'_> {
         self.fill_stale();
-        let side = SIZE >> level;
-        &self.filled[layer * LAYER_TEXELS + LEVEL_OFFSET[level]..][..side * side]
+        Filled(&self.filled)
     }
 
     /// The share of `layer`'s finest texels that were seen closely.
@@ -178,6 +182,18 @@ impl Exemplars {
                 *confidence = value[3];
             }
         });
+    }
+}
+
+/// What is known of all layers, filled from coarser levels.
+#[derive(Debug, Clone, Copy)]
+pub struct Filled<'a>(&'a [[f32; 4]]);
+
+impl<'a> Filled<'a> {
+    /// As [`Exemplars::filled`].
+    pub fn level(self, layer: usize, level: usize) -> &'a [[f32; 4]] {
+        let side = SIZE >> level;
+        &self.0[layer * LAYER_TEXELS + LEVEL_OFFSET[level]..][..side * side]
     }
 }
 

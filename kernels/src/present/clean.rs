@@ -10,10 +10,12 @@
 use glam::{Vec2, Vec3};
 
 use super::guide::{FrameGuide, PURE, SKY_OBJECT, is_same_depth, unpack_normal};
-use crate::rows::each_row;
+use crate::rows::{each_of, each_row, parcel_of};
 
 /// Neighbours up to so many pixels away.
 const REACH: isize = 2;
+/// Neighbours side by side, with the pixel itself.
+const SIDE: usize = 2 * REACH as usize + 1;
 /// How much the colour of a pixel counts through which an edge may pass.
 const EDGE_TRUST: f32 = 0.01;
 /// A pixel whose centre shows one surface has at most about half of another one in its mixture. From the first share on
@@ -59,26 +61,39 @@ fn mixtures(
     colour: impl Fn(usize) -> Vec3 + Sync,
     wanted: impl Fn(u32) -> bool + Sync,
 ) -> Vec<(usize, Vec3)> {
-    let rays = rays(guide);
+    let (rays, nearness) = (rays(guide), nearness());
     let is_mixed = |word: u32| word & PURE == 0 && wanted(word & 0xFFFF);
     let mut parted = vec![None; guide.texels.len()];
     let columns = guide.width.max(1);
     each_row((&mut parted, columns), (&mut vec![(); guide.height], 1), |y, parted, _| {
         for (x, parted) in parted.iter_mut().enumerate() {
             if is_mixed(guide.texels[y * guide.width + x][1]) {
-                *parted = Some(part(guide, &rays, &colour, x, y));
+                *parted = Some(part(guide, &rays, &nearness, &colour, x, y));
             }
         }
     });
-    let parts = parted.iter().enumerate();
-    let mixed = parts.filter_map(|(pixel, part)| part.map(|(own, _)| (pixel, own)));
-    mixed
-        .map(|(pixel, own)| {
-            let [from, to] = MIXTURE;
-            let stays = (share_along_edge(guide, &parted, pixel) - from) / (to - from);
-            (pixel, own.lerp(colour(pixel), stays.clamp(0.0, 1.0)))
-        })
-        .collect()
+    let bands = parcel_of(guide.height);
+    let firsts: Vec<usize> = (0..guide.height).step_by(bands).collect();
+    let mixed = each_of(&firsts, |first| {
+        let pixels = first * columns..((first + bands) * columns).min(parted.len());
+        let mixed = pixels.filter_map(|pixel| parted[pixel].map(|(own, _)| (pixel, own)));
+        mixed
+            .map(|(pixel, own)| {
+                let [from, to] = MIXTURE;
+                let stays = (share_along_edge(guide, &parted, pixel) - from) / (to - from);
+                (pixel, own.lerp(colour(pixel), stays.clamp(0.0, 1.0)))
+            })
+            .collect::<Vec<_>>()
+    });
+    mixed.concat()
+}
+
+/// Weights of the neighbours by their distance, row by row.
+fn nearness() -> [f32; SIDE * SIDE] {
+    std::array::from_fn(|at| {
+        let [dx, dy] = [at % SIDE, at / SIDE].map(|at| at as isize - REACH);
+        (-0.5 * (dx * dx + dy * dy) as f32 / (SIGMA * SIGMA)).exp()
+    })
 }
 
 /// The mean share of a pixel and its neighbours of the same object: along one edge the decision should be one, or a moulding
@@ -111,6 +126,7 @@ fn rays(guide: &FrameGuide) -> (Vec2, Vec2) {
 fn part(
     guide: &FrameGuide,
     (first, step): &(Vec2, Vec2),
+    nearness: &[f32; SIDE * SIDE],
     colour: &impl Fn(usize) -> Vec3,
     x: usize,
     y: usize,
@@ -135,7 +151,7 @@ fn part(
             let [other_depth, other] = guide.texels[at];
             let other_depth = f32::from_bits(other_depth);
             let on_plane = per_ray * normal.dot(ray(x, y));
-            let mut trusted = (-0.5 * (dx * dx + dy * dy) as f32 / (SIGMA * SIGMA)).exp();
+            let mut trusted = nearness[((dy + REACH) as usize) * SIDE + (dx + REACH) as usize];
             if other & PURE == 0 {
                 trusted *= EDGE_TRUST;
             }

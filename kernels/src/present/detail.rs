@@ -8,6 +8,7 @@
 use glam::Vec3;
 
 use crate::exemplar::{Exemplars, LAYERS, LEVELS, SIZE};
+use crate::rows::each_row;
 
 /// Keeps ratios of dark pixels finite, as in [`Exemplars`]; sRGB units.
 const DARK: f32 = 0.04;
@@ -62,12 +63,16 @@ impl Detail {
             let [r, g, b] = [r, g, b].map(|value| byte((value + 2.0) / 4.0));
             [r, g, b, byte(confidence)]
         };
+        let filled = exemplars.all_filled();
         Self {
             levels: std::array::from_fn(|level| {
-                (0..LAYERS)
-                    .flat_map(|layer| exemplars.filled(layer, level).to_vec())
-                    .map(encode)
-                    .collect()
+                let (wide, mut bytes) = (texels(level), vec![[0; 4]; LAYERS * texels(level)]);
+                each_row((&mut bytes, wide), (&mut [(); LAYERS], 1), |layer, bytes, _| {
+                    for (bytes, texel) in bytes.iter_mut().zip(filled.level(layer, level)) {
+                        *bytes = encode(*texel);
+                    }
+                });
+                bytes
             }),
         }
     }

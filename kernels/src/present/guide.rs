@@ -54,12 +54,17 @@ impl FrameGuide {
                 let inverse_depth = if sky { 0.0 } else { 1.0 / maps.depth_m[pixel] };
                 let mut word = u32::from(maps.primitive[pixel]);
                 word |= pack_normal(view_from_world * maps.normal[pixel]) << 16;
-                if joins.block(x.saturating_sub(1), y.saturating_sub(1), x + 1, y + 1) {
-                    word |= PURE;
-                }
                 let inside = x >= 1 && y >= 1 && x + 2 < width && y + 2 < height;
-                if inside && joins.block(x - 1, y - 1, x + 2, y + 2) {
-                    word |= INTERIOR;
+                if inside {
+                    if joins.square(pixel - width - 1, 3) {
+                        word |= PURE;
+                        // A part of the one that is not pure is not one surface, either.
+                        if joins.square(pixel - width - 1, 4) {
+                            word |= INTERIOR;
+                        }
+                    }
+                } else if joins.block(x.saturating_sub(1), y.saturating_sub(1), x + 1, y + 1) {
+                    word |= PURE;
                 }
                 *texel = [inverse_depth.to_bits(), word];
             }
@@ -95,11 +100,7 @@ impl Joins {
         let (width, height) = (maps.width, maps.height);
         let rays = Rays::new(camera, width, height);
         let world_from_camera = camera.world_from_camera.rotation_matrix();
-        let ray = |pixel: usize| {
-            world_from_camera
-                * Vec3::new(rays.columns[pixel % width], rays.rows[pixel / width], -1.0)
-        };
-        let joined = |a: usize, b: usize| {
+        let joined = |a: usize, ray_a: Vec3, b: usize, ray_b: Vec3| {
             if maps.primitive[a] != maps.primitive[b] {
                 return false;
             }
@@ -107,8 +108,8 @@ impl Joins {
                 return true;
             }
             let normal = maps.normal[a];
-            let on_plane = normal.dot(ray(a)) * maps.depth_m[a];
-            let expected = normal.dot(ray(b)) * maps.depth_m[b];
+            let on_plane = normal.dot(world_from_camera * ray_a) * maps.depth_m[a];
+            let expected = normal.dot(world_from_camera * ray_b) * maps.depth_m[b];
             normal.dot(maps.normal[b]) > SMOOTH
                 && (on_plane - expected).abs() <= DEPTH_SHARE * on_plane.abs()
         };
@@ -117,12 +118,28 @@ impl Joins {
         each_row((&mut with, columns), (&mut vec![(); height], 1), |y, with, _| {
             for (x, with) in with.iter_mut().enumerate() {
                 let pixel = y * width + x;
-                let right = x + 1 < width && joined(pixel, pixel + 1);
-                let below = y + 1 < height && joined(pixel, pixel + width);
+                let ray = rays.at(x, y);
+                let right = x + 1 < width && joined(pixel, ray, pixel + 1, rays.at(x + 1, y));
+                let below = y + 1 < height && joined(pixel, ray, pixel + width, rays.at(x, y + 1));
                 *with = u8::from(right) | u8::from(below) << 1;
             }
         });
         Self { width, height, with }
+    }
+
+    /// The square of `side` by `side` pixels from `first` on, all of which there are, hangs together.
+    #[inline]
+    fn square(&self, first: usize, side: usize) -> bool {
+        let mut all = 3;
+        for row in 0..side {
+            let with = &self.with[first + row * self.width..][..side];
+            let (last, others) = with.split_last().unwrap_or((&3, &[]));
+            // To the right of the last column and below the last row there is nothing to hang together with.
+            let others = others.iter().fold(3, |all, with| all & with);
+            let last = last | 1;
+            all &= (others & last) | if row + 1 == side { 2 } else { 0 };
+        }
+        all == 3
     }
 
     /// All pixels from (`x0`, `y0`) to (`x1`, `y1`), as far as there are any, hang together.

@@ -79,21 +79,23 @@ pub struct ShadowMaps {
 impl ShadowMaps {
     /// Makes every map `width * height` of empty sky, in the memory they already have.
     pub fn clear(&mut self, width: usize, height: usize) {
-        fn fill<T: Clone>(map: &mut Vec<T>, len: usize, value: T) {
-            map.clear();
-            map.resize(len, value);
-        }
+        self.resize(0, 0);
+        self.resize(width, height);
+    }
+
+    /// Makes every map `width * height` long; what is new is empty sky, the rest stays as it is.
+    pub(crate) fn resize(&mut self, width: usize, height: usize) {
         let len = width * height;
         self.width = width;
         self.height = height;
-        fill(&mut self.depth_m, len, f32::INFINITY);
-        fill(&mut self.normal, len, Vec3::ZERO);
-        fill(&mut self.primitive, len, SKY);
-        fill(&mut self.uv, len, [0.0; 2]);
-        fill(&mut self.edge_m, len, [0.0; 2]);
-        fill(&mut self.layer, len, SKY_LAYER);
-        fill(&mut self.footprint, len, 0.0);
-        fill(&mut self.sun_visibility, len, 1.0);
+        self.depth_m.resize(len, f32::INFINITY);
+        self.normal.resize(len, Vec3::ZERO);
+        self.primitive.resize(len, SKY);
+        self.uv.resize(len, [0.0; 2]);
+        self.edge_m.resize(len, [0.0; 2]);
+        self.layer.resize(len, SKY_LAYER);
+        self.footprint.resize(len, 0.0);
+        self.sun_visibility.resize(len, 1.0);
     }
 }
 
@@ -118,21 +120,35 @@ pub fn ray(camera: &CameraPose, width: usize, height: usize, x: usize, y: usize)
     Vec3::new(ndc_x * tan * aspect, ndc_y * tan, -1.0)
 }
 
-/// [`ray`] of a whole picture: x by column, y by row.
-pub(crate) struct Rays {
-    pub(crate) columns: Vec<f32>,
-    pub(crate) rows: Vec<f32>,
+/// [`ray`] of a whole picture, the same to the bit: x by column, y by row. A picture has far fewer of them than pixels.
+#[derive(Debug, Clone)]
+pub struct Rays {
+    /// x of each column's rays.
+    pub columns: Vec<f32>,
+    /// y of each row's rays.
+    pub rows: Vec<f32>,
     /// Width of one pixel at 1 m, metres.
-    pub(crate) pixel_m: f32,
+    pub pixel_m: f32,
 }
 
 impl Rays {
-    pub(crate) fn new(camera: &CameraPose, width: usize, height: usize) -> Self {
+    /// Those of a camera's picture, pixels.
+    pub fn new(camera: &CameraPose, width: usize, height: usize) -> Self {
+        let tan = (0.5 * camera.vertical_fov_rad).tan();
+        let aspect = width as f32 / height as f32;
+        let ndc_x = |x: usize| 2.0 * (x as f32 + 0.5) / width as f32 - 1.0;
+        let ndc_y = |y: usize| 1.0 - 2.0 * (y as f32 + 0.5) / height as f32;
         Self {
-            columns: (0..width).map(|x| ray(camera, width, height, x, 0).x).collect(),
-            rows: (0..height).map(|y| ray(camera, width, height, 0, y).y).collect(),
-            pixel_m: 2.0 * (0.5 * camera.vertical_fov_rad).tan() / height.max(1) as f32,
+            columns: (0..width).map(|x| ndc_x(x) * tan * aspect).collect(),
+            rows: (0..height).map(|y| ndc_y(y) * tan).collect(),
+            pixel_m: 2.0 * tan / height.max(1) as f32,
         }
+    }
+
+    /// As [`ray`] of pixel (`x`, `y`).
+    #[inline]
+    pub fn at(&self, x: usize, y: usize) -> Vec3 {
+        Vec3::new(self.columns[x], self.rows[y], -1.0)
     }
 }
 

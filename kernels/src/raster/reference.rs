@@ -36,7 +36,13 @@ pub fn raster(
             }
             if let Some(object) = seen.get(maps.primitive[pixel] as usize) {
                 let direction = object.view.direction(rays.columns[x], rays.rows[y]);
-                object.describe(maps, pixel, direction, rays.pixel_m);
+                let (depth_m, normal) = (maps.depth_m[pixel], maps.normal[pixel]);
+                let point = object.describe(depth_m, normal, direction, rays.pixel_m);
+                maps.normal[pixel] = point.normal;
+                maps.uv[pixel] = point.uv;
+                maps.edge_m[pixel] = point.edge_m;
+                maps.layer[pixel] = point.layer;
+                maps.footprint[pixel] = point.footprint;
             }
         }
     }

@@ -196,8 +196,8 @@ impl SunMap {
         let low = (caster.low - reach - self.low) / self.cell_size_m();
         let high = (caster.high + reach - self.low) / self.cell_size_m();
         let cells = self.cells;
-        // Casts from float to integer saturate at 0.
-        let end = |at: f32| if at < 0.0 { 0 } else { (at as usize + 1).min(cells) };
+        // Casts from float to integer saturate: at 0, and at the largest number for what is far away.
+        let end = |at: f32| if at < 0.0 { 0 } else { (at as usize).saturating_add(1).min(cells) };
         let columns = low.x as usize..end(high.x);
         let rows = low.y as usize..end(high.y);
         rows.flat_map(move |row| columns.clone().map(move |column| row * cells + column))

@@ -40,6 +40,41 @@ fn signed_distance(shape: &Shape, p: Vec3) -> f32 {
     }
 }
 
+#[test]
+fn bands_on_three_cores_draw_what_one_core_draws() {
+    let camera = camera(Vec3::new(0.0, 1.5, 6.0), Vec3::new(0.0, 0.8, 0.0));
+    let mut bodies: Vec<Primitive> = (0..12)
+        .map(|i| {
+            at(i, cuboid(0.4, 0.5, 0.4), Vec3::new(0.7 * i as f32 - 4.0, 0.5, -0.4 * i as f32))
+        })
+        .collect();
+    bodies.push(at(20, Shape::Ball { radius_m: 0.6 }, Vec3::new(0.2, 0.9, 2.0)));
+    bodies.push(at(21, box_mesh(Vec3::new(3.0, 1.0, 0.1)), Vec3::new(0.0, 1.0, -3.0)));
+    let scene = with_floor(bodies);
+    let drawn = || {
+        let (mut maps, mut sun) = (ShadowMaps::default(), SunMap::default());
+        // Another picture first: its maps are drawn over.
+        for size in [(WIDTH + 8, HEIGHT - 9), (WIDTH, HEIGHT)] {
+            raster(&scene, &camera, size.0, size.1, &mut maps);
+            sun.build(&scene, Vec3::ZERO);
+            sun.fill(&scene, &camera, &mut maps);
+        }
+        maps
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let (alone, shared) = (drawn(), pool.install(drawn));
+    assert!(alone.primitive.contains(&13) && alone.primitive.contains(&SKY));
+    assert!(alone == shared);
+}
+
+#[test]
+fn the_sun_takes_bodies_as_large_and_as_far_as_they_come() {
+    let mut sun = SunMap::default();
+    for (half, at_m) in [(1e30, Vec3::ZERO), (0.5, Vec3::splat(1e30)), (0.5, Vec3::splat(-1e30))] {
+        sun.build(&with_floor(vec![at(1, cuboid(half, half, half), at_m)]), Vec3::ZERO);
+    }
+}
+
 /// What is behind a pixel is what the raster shows once the pixel's own primitive is taken out.
 #[test]
 fn behind_a_body_is_what_is_seen_without_it() {

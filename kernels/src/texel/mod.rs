@@ -21,11 +21,14 @@ use crate::geometry::{Pose, Shape};
 
 mod fast;
 mod pages;
+mod read;
 pub mod reference;
+mod shards;
 mod store;
+mod write;
 
-pub use fast::ReadStats;
 pub use pages::PageRecord;
+pub use read::ReadStats;
 pub use store::{ObjectRecord, TexelMemory};
 
 /// Sizes of texels: each twice the one before.

@@ -1,4 +1,4 @@
-//! Pages of texels in a bounded hash.
+//! Pages of texels in a bounded hash: one shard of them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,6 +11,8 @@ pub(super) const NONE: u32 = u32::MAX;
 const FREED_SHARE: usize = 16;
 /// Beside its texels a page takes about this much: its head, and its entry in the hash.
 const HEAD_BYTES: usize = 80;
+/// Bytes of a page with everything.
+pub(super) const PAGE_BYTES: usize = PAGE_TEXELS * size_of::<Texel>() + HEAD_BYTES;
 
 /// Where a page lies: object, chart, level, page column, page row, slab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +41,15 @@ impl Key {
     #[inline]
     pub fn level(self) -> usize {
         (self.0 >> 60) as usize & 0xF
+    }
+
+    /// A number whose lowest bits differ for pages side by side, and for those of another level, chart or object there. Not the hash, by whose bits
+    /// a shard finds its pages.
+    #[inline]
+    pub fn spread(self) -> usize {
+        let part = |shift: u32| (self.0 >> shift) as usize;
+        let place = part(40).wrapping_add(part(20).wrapping_mul(5)).wrapping_add(part(0));
+        place ^ part(60).wrapping_mul(3) ^ part(64).wrapping_mul(7) ^ part(72).wrapping_mul(11)
     }
 
     /// Everything but the object.
@@ -95,9 +106,9 @@ pub struct PageRecord {
     pub texels: Vec<Texel>,
 }
 
-/// The store.
+/// A part of the memory's pages, with room of its own: what other parts do makes no difference to it.
 #[derive(Debug, Clone)]
-pub(super) struct Pages {
+pub(super) struct Shard {
     index: HashMap<Key, u32, BuildHasherDefault<KeyHasher>>,
     heads: Vec<Head>,
     texels: Vec<Texel>,
@@ -109,10 +120,9 @@ pub(super) struct Pages {
     pub evicted: u64,
 }
 
-impl Pages {
-    /// Room for as many pages as fit into `bytes`, at least one.
-    pub fn new(bytes: usize) -> Self {
-        let most = (bytes / (PAGE_TEXELS * size_of::<Texel>() + HEAD_BYTES)).max(1);
+impl Shard {
+    /// Room for so many pages.
+    pub fn new(most: usize) -> Self {
         // Reserved whole, since moving millions of texels would hold a frame up; the system gives memory when it is used.
         Self {
             index: HashMap::with_capacity_and_hasher(most, Default::default()),
@@ -137,7 +147,7 @@ impl Pages {
 
     /// Bytes taken.
     pub fn bytes(&self) -> usize {
-        self.heads.len() * (PAGE_TEXELS * size_of::<Texel>() + HEAD_BYTES)
+        self.heads.len() * PAGE_BYTES
     }
 
     #[inline]
@@ -176,34 +186,11 @@ impl Pages {
     }
 
     #[inline]
-    pub fn texel_mut(&mut self, page: u32, u: usize, v: usize) -> &mut Texel {
-        &mut self.texels[page as usize * PAGE_TEXELS + v * PAGE + u]
-    }
-
-    /// Has a texel and its right neighbour brought into the cache while other work goes on; does nothing where there is
-    /// no such instruction.
-    #[inline]
-    pub fn prefetch(&self, page: u32, u: usize, v: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let first = std::ptr::from_ref(self.texel(page, u, v)).cast::<i8>();
-            #[expect(unsafe_code, reason = "there is no safe form of this instruction")]
-            // SAFETY: SSE is part of every x86-64 processor. A prefetch reads nothing that the program could see and
-            // does not fault, wherever it points; the second address is at most one texel past the first.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(first);
-                _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(2 * size_of::<Texel>() - 1));
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (page, u, v);
-    }
-
     pub fn texels(&self, page: u32) -> &[Texel] {
         &self.texels[page as usize * PAGE_TEXELS..][..PAGE_TEXELS]
     }
 
+    #[inline]
     pub fn texels_mut(&mut self, page: u32) -> &mut [Texel] {
         &mut self.texels[page as usize * PAGE_TEXELS..][..PAGE_TEXELS]
     }
@@ -239,20 +226,16 @@ impl Pages {
             .sum()
     }
 
-    /// All pages of an object, by their place.
-    pub fn of(&self, object: u32) -> Vec<PageRecord> {
-        let mut records: Vec<PageRecord> = self
-            .heads
+    /// All pages of an object, in no order.
+    pub fn of(&self, object: u32) -> impl Iterator<Item = PageRecord> {
+        self.heads
             .iter()
             .enumerate()
-            .filter(|(_, head)| !head.free && head.key.object() == object)
+            .filter(move |(_, head)| !head.free && head.key.object() == object)
             .map(|(page, head)| PageRecord {
                 place: head.key.place(),
                 texels: self.texels(page as u32).to_vec(),
             })
-            .collect();
-        records.sort_by_key(|record| record.place);
-        records
     }
 
     fn remove(&mut self, page: usize) {
@@ -289,4 +272,24 @@ impl Pages {
         let age = now.wrapping_sub(head.used) as f32;
         age * 0.5f32.powf(0.5 * head.key.level() as f32) * (1.05 - confidence)
     }
+}
+
+/// Has a texel and its right neighbour brought into the cache while other work goes on; does nothing where there is
+/// no such instruction.
+#[inline]
+pub(super) fn prefetch(texel: &Texel) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let first = std::ptr::from_ref(texel).cast::<i8>();
+        #[expect(unsafe_code, reason = "there is no safe form of this instruction")]
+        // SAFETY: SSE is part of every x86-64 processor. A prefetch reads nothing that the program could see and
+        // does not fault, wherever it points; the second address is at most one texel past the first.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(first);
+            _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(2 * size_of::<Texel>() - 1));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = texel;
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use glam::{Vec2, Vec3};
 
-use super::fast::Sum;
+use super::read::Sum;
 use super::{FROZEN, LEVEL_TRUST, LEVELS, Look, REACH, SMOOTH, Surfel, Texel, relight};
 use crate::geometry::CameraPose;
 use crate::raster::{Primitive, SKY, Scene, ShadowMaps, ray, unproject};

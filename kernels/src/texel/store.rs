@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::pages::{Key, PageRecord, Pages};
+use super::pages::{Key, PageRecord};
+use super::shards::{Pages, Store};
 use super::{PAGE_TEXELS, TEXEL_BYTES, same_place, same_shape, texel_m};
 use crate::geometry::{Pose, Shape};
 use crate::raster::Scene;
@@ -163,7 +164,7 @@ impl TexelMemory {
 
     /// Pages that had to go for want of room, since the start.
     pub fn evicted(&self) -> u64 {
-        self.pages.evicted
+        self.pages.evicted()
     }
 
     /// About how much surface is remembered at all, m²: the texels of half a metre.

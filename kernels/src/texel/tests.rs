@@ -253,6 +253,28 @@ fn a_surface_in_another_light_is_lit_by_the_paint() {
 }
 
 #[test]
+fn one_core_and_three_remember_the_same() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let street = (0..20).map(|i| {
+        at(i, cuboid(1.4, 2.0, 0.2), Vec3::new(3.0 * i as f32, 2.0, -3.0 - 0.2 * i as f32))
+    });
+    let scene = with_floor(street.collect());
+    // Of one shard, and of several, with room for all and without.
+    for bytes in [1 << 20, 3 << 20, ROOM] {
+        let (mut alone, mut shared) = (TexelMemory::new(bytes), TexelMemory::new(bytes));
+        for i in 0..20 {
+            let x = 3.0 * i as f32;
+            let view = camera(Vec3::new(x, 1.6, 0.0), Vec3::new(x, 1.6, -3.0));
+            write(&mut alone, &scene, &view);
+            pool.install(|| write(&mut shared, &scene, &view));
+        }
+        assert!(alone.bytes() <= bytes && (alone.evicted() > 0 || bytes == ROOM));
+        assert_eq!((alone.evicted(), alone.texels()), (shared.evicted(), shared.texels()));
+        assert!(alone.records() == shared.records(), "{bytes} bytes");
+    }
+}
+
+#[test]
 fn it_stays_within_its_bytes_and_keeps_what_was_used_last() {
     let mut memory = TexelMemory::new(1 << 20);
     // A street of many walls: far more than there is room for.

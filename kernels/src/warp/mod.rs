@@ -104,18 +104,59 @@ pub fn warp(
         maps.height
     );
     let rays = Rays::new(camera, maps.width, maps.height);
-    let carries = Carries::new(scene, camera, past);
+    let carried = Carried::new(scene, camera, maps, &rays, past);
     let width = maps.width.max(1);
     each_row((rgb, 3 * width), (valid, width), |y, rgb, valid| {
-        for (x, &ray_x) in rays.columns.iter().enumerate() {
-            let pixel = y * maps.width + x;
-            let found = carries
-                .look_up(maps, pixel, Vec3::new(ray_x, rays.rows[y], -1.0))
-                .map_or(([0.0; 3], 0.0), |(place, expected)| sample(past, place, &expected));
+        for (x, valid) in valid.iter_mut().enumerate() {
+            let found = carried.at(x, y);
             rgb[3 * x..3 * x + 3].copy_from_slice(&found.0);
-            valid[x] = found.1;
+            *valid = found.1;
         }
     });
+}
+
+/// A past picture as a camera sees it now, one pixel at a time: what [`warp`] asks of every pixel.
+pub struct Carried<'a> {
+    past: &'a PastFrame,
+    maps: &'a ShadowMaps,
+    rays: &'a Rays,
+    carries: Carries,
+}
+
+impl<'a> Carried<'a> {
+    /// `maps` and `rays` are those that `camera` has of `scene`.
+    pub fn new(
+        scene: &Scene,
+        camera: &CameraPose,
+        maps: &'a ShadowMaps,
+        rays: &'a Rays,
+        past: &'a PastFrame,
+    ) -> Self {
+        Self { past, maps, rays, carries: Carries::new(scene, camera, past) }
+    }
+
+    /// The picture.
+    pub fn past(&self) -> &'a PastFrame {
+        self.past
+    }
+
+    /// Colour of pixel (`x`, `y`) and the share of its footprint that saw the point, as [`warp`] says.
+    pub fn at(&self, x: usize, y: usize) -> ([f32; 3], f32) {
+        let pixel = y * self.maps.width + x;
+        self.carries
+            .look_up(self.maps, pixel, self.rays.at(x, y))
+            .map_or(([0.0; 3], 0.0), |(place, expected)| sample(self.past, place, &expected))
+    }
+
+    /// Whether the past likely knows pixel (`x`, `y`), as [`warp_coverage`] says.
+    pub fn covers(&self, x: usize, y: usize) -> bool {
+        let pixel = y * self.maps.width + x;
+        let found = self.carries.look_up(self.maps, pixel, self.rays.at(x, y));
+        found.is_some_and(|(place, expected)| {
+            let nearest = nearest(place);
+            expected.accepts(self.past, nearest.x as isize, nearest.y as isize, place)
+        })
+    }
 }
 
 /// Which pixels [`warp`] would likely find in the `past`, asked only at every `stride`th pixel.
@@ -130,20 +171,10 @@ pub fn warp_coverage(
 ) -> Vec<bool> {
     let stride = stride.max(1);
     let rays = Rays::new(camera, maps.width, maps.height);
-    let carries = Carries::new(scene, camera, past);
+    let carried = Carried::new(scene, camera, maps, &rays, past);
     let mut known = Vec::with_capacity((maps.width / stride + 1) * (maps.height / stride + 1));
     for y in (stride / 2..maps.height).step_by(stride) {
-        for x in (stride / 2..maps.width).step_by(stride) {
-            let found = carries.look_up(
-                maps,
-                y * maps.width + x,
-                Vec3::new(rays.columns[x], rays.rows[y], -1.0),
-            );
-            known.push(found.is_some_and(|(place, expected)| {
-                let nearest = nearest(place);
-                expected.accepts(past, nearest.x as isize, nearest.y as isize, place)
-            }));
-        }
+        known.extend((stride / 2..maps.width).step_by(stride).map(|x| carried.covers(x, y)));
     }
     known
 }
@@ -160,13 +191,15 @@ pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
     let (scale, middle) = (Vec2::new(0.5, -0.5) * size.y / tan, 0.5 * size - 0.5);
     let rays = Rays::new(&of.camera, of.width, of.height);
     let mut bodies: HashMap<u64, Option<Pose>> = HashMap::new();
+    // Of the pixel before: mostly the same body's.
+    let mut before = None;
     let mut known = Vec::with_capacity((of.width / stride + 1) * (of.height / stride + 1));
     for y in (stride / 2..of.height).step_by(stride) {
         for x in (stride / 2..of.width).step_by(stride) {
             let pixel = y * of.width + x;
             let (object, depth_m) = (of.object[pixel], of.depth_m[pixel]);
             let ray = Vec3::new(rays.columns[x], rays.rows[y], -1.0);
-            let by_camera_from_camera = *bodies.entry(object).or_insert_with(|| {
+            let carry = || {
                 let mut by_camera_from_world = by_camera_from_world;
                 if object != SKY_OBJECT {
                     let (then, there) =
@@ -175,7 +208,12 @@ pub fn shared_view(of: &PastFrame, by: &PastFrame, stride: usize) -> Vec<bool> {
                         by_camera_from_world.compose(&there.compose(&then.inverse()));
                 }
                 Some(by_camera_from_world.compose(&of.camera.world_from_camera))
-            });
+            };
+            let by_camera_from_camera = match before {
+                Some((body, pose)) if body == object => pose,
+                _ => *bodies.entry(object).or_insert_with(carry),
+            };
+            before = Some((object, by_camera_from_camera));
             known.push(by_camera_from_camera.is_some_and(|pose| {
                 let point = if object == SKY_OBJECT {
                     pose.rotation * ray
@@ -208,8 +246,11 @@ struct Carries {
     /// Pixels per unit of slope, and the slope 0 in index coordinates (0 is the first pixel's centre).
     scale: Vec2,
     middle: Vec2,
+    /// Of the past picture, pixels.
+    size: Vec2,
 }
 
+#[derive(Clone, Copy)]
 struct Carry {
     rotation: Mat3,
     translation: Vec3,
@@ -222,25 +263,33 @@ impl Carries {
         let past_camera_from_world = past.camera.world_from_camera.inverse();
         let tan = (0.5 * past.camera.vertical_fov_rad).tan();
         let size = Vec2::new(past.width as f32, past.height as f32);
+        // Of all that did not move.
+        let still = Carry::new(0, &past_camera_from_world, camera);
+        let carry = |now: &Primitive| {
+            let then = past.world_from_object.get(&now.id)?;
+            if *then == now.world_from_object {
+                return Some(Carry { object: now.id, ..still });
+            }
+            let then_from_now = then.compose(&now.world_from_object.inverse());
+            Some(Carry::new(now.id, &past_camera_from_world.compose(&then_from_now), camera))
+        };
         Self {
-            bodies: scene
-                .primitives
-                .iter()
-                .map(|primitive| Carry::new(primitive, camera, past, &past_camera_from_world))
-                .collect(),
+            bodies: scene.primitives.iter().map(carry).collect(),
             sky: past_camera_from_world.compose(&camera.world_from_camera).rotation_matrix(),
             scale: Vec2::new(0.5, -0.5) * size.y / tan,
             middle: 0.5 * size - 0.5,
+            size,
         }
     }
 
-    /// Where the point of `pixel` was in the past picture (index coordinates), and what must be there.
+    /// Where the point of `pixel` was in the past picture (index coordinates), and what must be there; `None` beyond its border, too.
     #[inline]
     fn look_up(&self, maps: &ShadowMaps, pixel: usize, ray: Vec3) -> Option<(Vec2, Expected)> {
         let index = maps.primitive[pixel];
         if index == SKY {
             let direction = self.sky * ray;
-            return (direction.z < 0.0).then(|| (self.place(direction), Expected::sky()));
+            let place = (direction.z < 0.0).then(|| self.place(direction))??;
+            return Some((place, Expected::sky()));
         }
         let carry = self.bodies.get(index as usize)?.as_ref()?;
         let point = carry.rotation * (ray * maps.depth_m[pixel]) + carry.translation;
@@ -248,6 +297,8 @@ impl Carries {
         if depth_m < 1e-3 {
             return None;
         }
+        // First of all: most points of most old pictures are beyond their border.
+        let place = self.place(point)?;
         // The plane of the surface, to know its depth in the pixels around.
         let normal = carry.past_camera_from_world_normal * maps.normal[pixel];
         let plane_m = normal.dot(point);
@@ -260,39 +311,32 @@ impl Carries {
         } else {
             Vec2::ZERO
         };
-        Some((self.place(point), Expected::surface(carry.object, depth_m, slope)))
+        Some((place, Expected::surface(carry.object, depth_m, slope)))
     }
 
+    /// Where a point is in the past picture; `None` beyond its border.
     #[inline]
-    fn place(&self, point: Vec3) -> Vec2 {
+    fn place(&self, point: Vec3) -> Option<Vec2> {
         let place = Vec2::new(point.x, point.y) / -point.z * self.scale + self.middle;
         // What rounding moved off a pixel's centre goes back there: a still picture stays as it is.
         let nearest = nearest(place);
         let snap = |at: f32, nearest: f32| if (at - nearest).abs() < 1e-3 { nearest } else { at };
-        Vec2::new(snap(place.x, nearest.x), snap(place.y, nearest.y))
+        let place = Vec2::new(snap(place.x, nearest.x), snap(place.y, nearest.y));
+        // Written so that NaN is refused too.
+        (place.cmpgt(Vec2::NEG_ONE) & place.cmplt(self.size)).all().then_some(place)
     }
 }
 
 impl Carry {
-    fn new(
-        now: &Primitive,
-        camera: &CameraPose,
-        past: &PastFrame,
-        past_camera_from_world: &Pose,
-    ) -> Option<Self> {
-        let then = past.world_from_object.get(&now.id)?;
-        let mut past_camera_from_world_now = *past_camera_from_world;
-        if *then != now.world_from_object {
-            let then_from_now = then.compose(&now.world_from_object.inverse());
-            past_camera_from_world_now = past_camera_from_world.compose(&then_from_now);
-        }
+    /// `past_camera_from_world_now` takes what was seen then from where it is now.
+    fn new(object: u64, past_camera_from_world_now: &Pose, camera: &CameraPose) -> Self {
         let pose = past_camera_from_world_now.compose(&camera.world_from_camera);
-        Some(Self {
+        Self {
             rotation: pose.rotation_matrix(),
             translation: pose.translation_m,
             past_camera_from_world_normal: past_camera_from_world_now.rotation_matrix(),
-            object: now.id,
-        })
+            object,
+        }
     }
 }
 

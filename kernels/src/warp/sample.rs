@@ -70,17 +70,9 @@ impl Expected {
     }
 }
 
-/// The colour at `place` (index coordinates), and the bilinear weight of the pixels that show it.
+/// The colour at `place` (index coordinates, less than a pixel beyond the border), and the bilinear weight of the pixels that show it.
 #[inline]
 pub(super) fn sample(past: &PastFrame, place: Vec2, expected: &Expected) -> ([f32; 3], f32) {
-    // Written so that NaN is refused too.
-    let inside = place.x > -1.0
-        && place.y > -1.0
-        && place.x < past.width as f32
-        && place.y < past.height as f32;
-    if !inside {
-        return ([0.0; 3], 0.0);
-    }
     let (x, y) = (floor(place.x), floor(place.y));
     let part = place - Vec2::new(x as f32, y as f32);
     let (x, y) = (x as isize, y as isize);

@@ -118,7 +118,7 @@ impl SurfaceMemory {
     ///
     /// # Panics
     /// If `rgb` is not of the view's size.
-    pub fn write(&mut self, view: &ShadowView, rgb: &[f32], trust: impl Fn(usize) -> f32) {
+    pub fn write(&mut self, view: &ShadowView, rgb: &[f32], trust: impl Fn(usize) -> f32 + Sync) {
         let begun = Instant::now();
         self.texels.write(view.scene(), &view.camera, &view.maps, rgb, &view.paint, trust);
         self.stats.write_ms = begun.elapsed().as_secs_f32() * 1e3;

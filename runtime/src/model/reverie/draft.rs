@@ -86,12 +86,13 @@ impl ReverieModel {
         if rgb.len() != expected {
             return Err(ModelError::PictureSize { found: rgb.len(), expected });
         }
-        let rgba = {
+        let view = self.view.as_ref();
+        let (rgba, shadow) = on(&self.workers, || {
             profile_scope!("decode");
-            Arc::new(to_rgba8(&rgb))
-        };
-        let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
-        let shadow = self.view.as_ref().map(|view| on(&self.workers, || shadow(view)));
+            let rgba = Arc::new(to_rgba8(&rgb));
+            let shadow = |view| Arc::new(FrameShadow::new(view, &request.style, &rgba));
+            (rgba.clone(), view.map(shadow))
+        });
         let decoded = Instant::now();
         let dreamed = self.dreamed.take();
         let refused = matches!(past, Past::Own(Keep::Nothing));

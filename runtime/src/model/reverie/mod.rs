@@ -290,7 +290,8 @@ impl ReverieModel {
     /// What the display puts on between the picture's pixels.
     fn newest_detail(&mut self) -> Option<Arc<Detail>> {
         if self.detail.is_none() || self.frames.is_multiple_of(DETAIL_FRAMES) {
-            self.detail = Some(Arc::new(Detail::new(&mut self.exemplars)));
+            let exemplars = &mut self.exemplars;
+            self.detail = Some(Arc::new(on(&self.workers, || Detail::new(exemplars))));
         }
         self.detail.clone()
     }
@@ -343,7 +344,8 @@ impl ReverieModel {
         profile_scope!("commit");
         let memory = self.memory_in_use().cloned();
         let Some(view) = &self.view else { return };
-        let (exemplars, confidence) = (&mut self.exemplars, &self.candidates.memory_confidence);
+        let (exemplars, references) = (&mut self.exemplars, &mut self.references);
+        let confidence = &self.candidates.memory_confidence;
         let surfaces = || {
             let Some(memory) = memory else { return };
             let stats = {
@@ -362,10 +364,10 @@ impl ReverieModel {
                     clean_sky(&FrameGuide::new(view.scene(), &view.camera, &view.maps), &mut rgb)
                 }
             }
-            PastFrame::new(view.scene(), &view.camera, &view.maps, rgb)
+            let past = PastFrame::new(view.scene(), &view.camera, &view.maps, rgb);
+            references.commit(past, request.style);
         };
-        let (_, (_, past)) = on(&self.workers, || both(surfaces, || both(materials, past)));
-        self.references.commit(past, request.style);
+        on(&self.workers, || both(surfaces, || both(materials, past)));
     }
 
     /// Fills the condition for the view that was drawn last.
@@ -379,21 +381,27 @@ impl ReverieModel {
         let (exemplars, references) = (&mut self.exemplars, &self.references);
         let knows_memory = self.knows_memory;
         let has_key = on(&self.workers, || {
-            candidates.clear(pixels);
+            candidates.resize(pixels);
             candidates.paint.copy_from_slice(&view.paint);
-            exemplars.read(
-                &view.maps,
-                &view.paint,
-                &mut candidates.exemplar,
-                &mut candidates.exemplar_confidence,
-            );
-            let mut has_key = references.read(view, candidates);
-            if let Some(memory) = memory {
-                let (rgb, confidence) = (&mut candidates.memory, &mut candidates.memory_confidence);
-                memory.lock().read(view, rgb, confidence);
-                if !knows_memory {
-                    has_key |= lay_memory_under_keys(candidates);
+            // Each reads what the others do not write. What of them is not spread over rows is done at the same time.
+            let mut dressed = std::mem::take(&mut candidates.exemplar);
+            let mut likeness = std::mem::take(&mut candidates.exemplar_confidence);
+            let mut remembered = std::mem::take(&mut candidates.memory);
+            let mut confidence = std::mem::take(&mut candidates.memory_confidence);
+            let materials = || exemplars.read(&view.maps, &view.paint, &mut dressed, &mut likeness);
+            let surfaces = || match &memory {
+                Some(memory) => memory.lock().read(view, &mut remembered, &mut confidence),
+                None => {
+                    remembered.fill(0.0);
+                    confidence.fill(0.0);
                 }
+            };
+            let pictures = || references.read(view, candidates);
+            let (_, (_, mut has_key)) = both(materials, || both(surfaces, pictures));
+            (candidates.exemplar, candidates.exemplar_confidence) = (dressed, likeness);
+            (candidates.memory, candidates.memory_confidence) = (remembered, confidence);
+            if memory.is_some() && !knows_memory {
+                has_key |= lay_memory_under_keys(candidates);
             }
             pack_maps(&view.shadow, &view.camera, &view.maps, candidates, packed);
             has_key
