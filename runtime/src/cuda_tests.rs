@@ -17,6 +17,7 @@ use crate::train::optimizer::Optimizer;
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
+/// To be called before anything else of libtorch: it looks for its CUDA half once.
 fn cuda() -> Device {
     device_by_name("cuda")
         .expect("these tests need a CUDA device, and libtorch_cuda.so on LD_LIBRARY_PATH")
@@ -36,8 +37,8 @@ fn copy(from: &VarStore, to: &mut VarStore) {
 #[test]
 #[ignore = "needs a CUDA device"]
 fn cuda_networks_say_what_the_cpu_says() {
-    let _guard = tch::no_grad_guard();
     let device = cuda();
+    let _guard = tch::no_grad_guard();
     tch::manual_seed(5);
 
     let stores = [Device::Cpu, device].map(VarStore::new);
@@ -75,8 +76,8 @@ fn cuda_networks_say_what_the_cpu_says() {
 #[test]
 #[ignore = "needs a CUDA device"]
 fn cuda_streaming_says_what_the_whole_sequence_says() {
-    let _guard = tch::no_grad_guard();
     let device = cuda();
+    let _guard = tch::no_grad_guard();
     let store = VarStore::new(device);
     let config = TransformerConfig { channels: 64, heads: 2, depth: 3, context_frames: 8 };
     let inputs = Inputs { grid: [4, 6], latent: 8, maps: 4, globals: 3 };
@@ -116,6 +117,7 @@ fn cuda_streaming_says_what_the_whole_sequence_says() {
 #[test]
 #[ignore = "needs a CUDA device"]
 fn cuda_carries_pictures_as_the_cpu_does() {
+    let device = cuda();
     let camera = |turn: f32| CameraPose {
         world_from_camera: Pose::new(Quat::from_rotation_y(turn), Vec3::new(turn, 1.6, 0.0)),
         vertical_fov_rad: 1.0,
@@ -125,7 +127,6 @@ fn cuda_carries_pictures_as_the_cpu_does() {
     let depth = Tensor::rand([3, 1, 72, 128], FLOAT) * 8.0 + 0.5;
     let cameras = [0.1, -0.2, 0.3].map(|turn| (camera(0.0), camera(turn)));
     let (want, want_known) = splat_all(&rgb, &depth, &cameras).unwrap();
-    let device = cuda();
     let (out, known) =
         splat_all(&rgb.to_device(device), &depth.to_device(device), &cameras).unwrap();
     let error = error(&known, &want_known);

@@ -246,6 +246,11 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     let paint = |painter: &mut Painter| median_s(|| painter.paint(&told).map(drop));
     // The first few are made call by call in any case.
     let as_played_s = paint(&mut painter)?;
+    let alone_s = median_s(|| {
+        painter.play_again()?;
+        wait(device);
+        Ok(())
+    })?;
     painter.go_call_by_call();
     let by_calls_s = paint(&mut painter)?;
     let operations = encode + steps + decode + compose;
@@ -260,8 +265,11 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         brought("picture brought back", back_s, 4 * picture.numel()),
     ];
     let all = stages.iter().filter(|s| s.stage != "step, dream").map(|s| s.floor_ms).sum();
-    for (stage, seconds) in [("picture, as played", as_played_s), ("picture, by calls", by_calls_s)]
-    {
+    let mut whole = vec![("picture, as played", as_played_s), ("picture, by calls", by_calls_s)];
+    if device != Device::Cpu {
+        whole.insert(0, ("graph alone", alone_s));
+    }
+    for (stage, seconds) in whole {
         stages.push(StageFloor { floor_ms: all, ..floor(stage, seconds, operations, bytes) });
     }
     Ok((peak, stages))

@@ -4,6 +4,9 @@ use tch::{Device, Kind, TchError, Tensor};
 
 type Result<T> = std::result::Result<T, TchError>;
 
+/// Rows of masks begin at multiples of so many values: attention on a GPU reads eight of them at once, and does not check where they lie.
+const ALIGNED: i64 = 8;
+
 /// Which frames go through the blocks at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frames {
@@ -25,7 +28,7 @@ impl Frames {
 pub struct Ring {
     /// By layer: keys and values, [2, tokens, heads, slots + 1, channels].
     layers: Vec<Tensor>,
-    /// By number of frames written, at most `slots`: what a past frame and the wanted one may look at, [slots + 1, 2, slots + 1].
+    /// By number of frames written, at most `slots`: what a past frame and the wanted one may look at, [slots + 1, 2, slots + 1 and what is there to align].
     masks: Tensor,
     slots: i64,
     /// Frames written so far.
@@ -54,10 +57,11 @@ impl Ring {
             if seen { 0.0f32 } else { -1e4 }
         };
         let rows = (0..=slots).flat_map(|written| [(written, false), (written, true)]);
+        let wide = (slots + 1 + ALIGNED - 1) / ALIGNED * ALIGNED;
         let values: Vec<f32> = rows
-            .flat_map(|(written, own)| (0..=slots).map(move |slot| may(written, own, slot)))
+            .flat_map(|(written, own)| (0..wide).map(move |slot| may(written, own, slot)))
             .collect();
-        let masks = Tensor::f_from_slice(&values)?.f_view([slots + 1, 2, slots + 1])?;
+        let masks = Tensor::f_from_slice(&values)?.f_view([slots + 1, 2, wide])?;
         let masks = masks.f_to_device(device)?.f_to_kind(kind)?;
         Ok(Self { layers, masks, slots, written: 0, kind })
     }
@@ -97,7 +101,7 @@ impl Ring {
     /// What may be looked at, [frames, slots + 1]: by a past frame all that is written, by the one being made itself as well.
     pub(super) fn mask(&self, frames: Frames, written: &Tensor) -> Result<Tensor> {
         let both = self.masks.f_index_select(0, written)?.f_squeeze_dim(0)?;
-        both.f_narrow(0, i64::from(!frames.past), frames.count())
+        both.f_narrow(0, i64::from(!frames.past), frames.count())?.f_narrow(1, 0, self.slots + 1)
     }
 
     /// Keys and values of frames, [frames, tokens, 2, heads, channels], into their slots.
