@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::files::{one_line, read_limited, write_atomically};
-use crate::model::latent::compositor::CompositorConfig;
+use crate::sizes::CompositorConfig;
 
 /// Version of the card format that this program writes and reads.
 pub const CARD_VERSION: u32 = 1;

@@ -37,6 +37,7 @@ pub mod quantiles;
 pub mod references;
 pub mod request;
 pub mod scene;
+pub mod sizes;
 pub mod style;
 pub mod tones;
 pub mod view;

@@ -51,6 +51,8 @@ pub fn run(root: &Path, scope: Scope) -> Result<(), XtaskError> {
     if scope == Scope::Ci {
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         optional(&mut phases, "clippy", cargo(&["clippy", "--version"]), cargo(&clippy));
+        let bare = ["check", "-p", "reverie_runtime", "--no-default-features"];
+        phases.run("without libtorch", || shell::run(&mut cargo(&bare)));
         let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         phases.run("doc", || shell::run(doc.env("RUSTDOCFLAGS", "-D warnings")));
     }

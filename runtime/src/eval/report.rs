@@ -133,6 +133,7 @@ impl Times {
 }
 
 /// Milliseconds of a model frame without its wait in the channel.
+#[cfg(feature = "tch")]
 pub(super) fn total_ms(times: &StageTimes) -> f64 {
     times
         .stages()
@@ -143,6 +144,7 @@ pub(super) fn total_ms(times: &StageTimes) -> f64 {
 }
 
 /// By stage, and all of them as `total`.
+#[cfg(feature = "tch")]
 pub(super) fn stage_times(frames: &[StageTimes]) -> BTreeMap<&'static str, Times> {
     let mut values: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for frame in frames {

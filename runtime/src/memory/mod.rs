@@ -211,6 +211,7 @@ impl SharedMemory {
     }
 
     /// Tells of a finished picture.
+    #[cfg(feature = "tch")]
     pub(crate) fn publish(&self, stats: MemoryStats, width: usize, confidence: &[f32]) {
         let values = confidence.iter().map(|c| (c.clamp(0.0, 1.0) * 255.0) as u8).collect();
         let height = confidence.len() / width.max(1);

@@ -5,13 +5,13 @@
 //! pixel by pixel, between the decoded picture, the guess that the transformer started from, and the shadow's candidates, and adds a residual where the
 //! transformer did not agree with the guess.
 
-use serde::{Deserialize, Serialize};
 use tch::nn::Path;
 use tch::{Kind, TchError, Tensor};
 
 use super::autoencoder::{Decoded, Residual, residuals, through};
 use crate::condition::{CANDIDATE_COUNT, CHANNELS, PAINT};
 use crate::model::reverie::layers::{Conv, depth_to_space, space_to_depth};
+pub use crate::sizes::CompositorConfig;
 
 type Result<T> = std::result::Result<T, TchError>;
 
@@ -24,43 +24,6 @@ const CANDIDATE_BIAS: f64 = -4.0;
 /// Mean squared change of a token's latents at which the network still agrees with the guess by 1 / e. Of 0.001 to 0.3, tried with m-tiny and no
 /// compositor, the best for dreams; anchored pictures are alike from 0.003 to 0.1.
 const AGREES: f64 = 2e-2;
-const MOST_CHANNELS: i64 = 1024;
-const MOST_BLOCKS: i64 = 32;
-
-/// Sizes of the compositor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CompositorConfig {
-    /// At 1/2 and 1/4 of the picture's size; multiples of 8.
-    pub channels: [i64; 2],
-    /// Residual blocks at these sizes; at 1/2 as many on the way down as on the way up.
-    pub blocks: [i64; 2],
-    /// At full size.
-    pub head_channels: i64,
-}
-
-impl Default for CompositorConfig {
-    fn default() -> Self {
-        Self { channels: [48, 96], blocks: [1, 2], head_channels: 16 }
-    }
-}
-
-impl CompositorConfig {
-    /// The first field that no compositor can have, and what it may be. Cards and recipes are untrusted.
-    pub fn fault(&self) -> Option<(&'static str, String)> {
-        let Self { channels, blocks, head_channels } = self;
-        let good = |c: &i64| (8..=MOST_CHANNELS).contains(c) && c % 8 == 0;
-        let reason = format!("a multiple of 8 up to {MOST_CHANNELS} is needed");
-        if !channels.iter().all(good) {
-            return Some(("channels", format!("{channels:?}; {reason}")));
-        }
-        if !good(head_channels) {
-            return Some(("head_channels", format!("{head_channels}; {reason}")));
-        }
-        let fits = blocks.iter().all(|b| (0..=MOST_BLOCKS).contains(b));
-        (!fits).then(|| ("blocks", format!("{blocks:?}; each must lie in 0 to {MOST_BLOCKS}")))
-    }
-}
 
 /// What a picture is composed of; the first axis of all is the picture.
 #[derive(Debug)]
@@ -288,15 +251,5 @@ mod tests {
         let agrees: Vec<f32> = agreement(&latent, &guess).unwrap().view([-1]).try_into().unwrap();
         assert_eq!(agrees[0], 1.0);
         assert!(agrees[1] < 1e-6);
-    }
-
-    #[test]
-    fn sizes_that_cannot_be_are_named() {
-        let fault = |config: CompositorConfig| config.fault().map(|(field, _)| field);
-        let good = CompositorConfig::default();
-        assert_eq!(fault(good.clone()), None);
-        assert_eq!(fault(CompositorConfig { channels: [12, 8], ..good.clone() }), Some("channels"));
-        assert_eq!(fault(CompositorConfig { blocks: [1, 99], ..good.clone() }), Some("blocks"));
-        assert_eq!(fault(CompositorConfig { head_channels: 0, ..good }), Some("head_channels"));
     }
 }

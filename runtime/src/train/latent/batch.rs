@@ -155,7 +155,7 @@ impl<'a> Batch<'a> {
     ) -> Result<(Judged, Tensor), TrainError> {
         let [b, t] = inputs.shape;
         let chosen = Tensor::f_from_slice(frames)?.f_to_device(self.coder.device)?;
-        let every = frames.len() as i64 == t;
+        let every = frames.iter().copied().eq(0..t);
         // [b·t, …] of these frames.
         let of = |x: &Tensor| -> Result<Tensor, tch::TchError> {
             if every {

@@ -99,6 +99,8 @@ fn some_frames_are_composed_as_they_are_among_all() {
         for (at, frame) in [(0, 2), (1, 1), (2, FRAMES + 2), (3, FRAMES + 1)] {
             assert!(largest(&(some.rgb.select(0, at) - all.rgb.select(0, frame))) < 1e-4);
         }
+        let (turned, _) = batch.composed(&net, &inputs, &predicted, &[2, 1, 0]).unwrap();
+        assert!(largest(&(turned.rgb.select(0, 0) - all.rgb.select(0, 2))) < 1e-4);
         let wanted = batch.rows[1].truth.select(0, 2);
         assert_eq!(largest(&(truth.select(0, 2) - wanted)), 0.0);
     }

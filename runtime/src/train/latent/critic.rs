@@ -168,8 +168,8 @@ impl Critic {
         let _guard = tch::no_grad_guard();
         let size = &made.rgb.size()[2..];
         let share = made.unknown.f_upsample_nearest2d(size, None, None)?;
-        let length = |x: &Tensor| x.f_mul(&share)?.f_norm();
-        let scale = length(other)?.f_div(&length(&own)?.f_clamp_min(1e-12)?)?;
+        let own = own.f_mul(&share)?;
+        let scale = other.f_mul(&share)?.f_norm()?.f_div(&own.f_norm()?.f_clamp_min(1e-12)?)?;
         own.f_mul(&scale.f_mul_scalar(self.skill())?)
     }
 
