@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::camera::CameraFigures;
 use super::rows::{RowKind, WHOLE_FRAMES};
 use super::score::{Entry, Row};
+#[cfg(feature = "tch")]
 use crate::frame::StageTimes;
 
 /// All figures of one evaluation.
