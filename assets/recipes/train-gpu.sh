@@ -4,11 +4,13 @@
 #
 #   REVERIE   the program (target/debug/reverie)     DEVICE   cuda, cpu or mps, instead of the recipes' cuda
 #   RECORD_S  for recording 128×72 (55)              RECORD_BASE_S  for recording 256×144, beside the trainings (240)
-#   RECORDERS at once of 128×72 (14)                 RECORDERS_BASE of 256×144 (4)
+#   RECORD_LARGE_S  for recording 640×360 before anything is trained (0)
+#   RECORDERS at once of 128×72 and of 640×360 (14)  RECORDERS_BASE of 256×144 (4)
 #   EPISODES  at most of each size (4000)            FRAMES   of each of them (40)
 # Trained one after the other, each in so many seconds, 0 for none:
 #   TINY_CODER_S  m-tiny's autoencoder (75)          TINY_S   its transformer (420)
 #   BASE_CODER_S  m-base's autoencoder (0)           BASE_S   its transformer (0)
+#   LARGE_CODER_S m-large's autoencoder (0)          LARGE_S  its transformer (0)
 # Beside them:
 #   OBSERVER_S    the guard's observer (230)         SMALL_S  model S (0)
 set -euo pipefail
@@ -49,6 +51,13 @@ if ((record_base_s > 0)) && [[ ! -d data/train-256 ]]; then
     record "$record_base_s" data/eval-256 256x144 1000000 2 64 1
 fi
 
+if ((${RECORD_LARGE_S:-0} > 0)) && [[ ! -d data/train-640 ]]; then
+    echo "recording 640×360 for $RECORD_LARGE_S s"
+    record "$RECORD_LARGE_S" data/train-640 640x360 90001 "${EPISODES:-4000}" "${FRAMES:-40}" "${RECORDERS:-14}"
+    record "$RECORD_LARGE_S" data/eval-640 640x360 1000000 2 64 1
+    wait || true
+fi
+
 train observer courtyard-observer-gpu "${OBSERVER_S:-230}" &
 beside=($!)
 train model courtyard-gpu "${SMALL_S:-0}" &
@@ -57,6 +66,8 @@ train autoencoder m-tiny-autoencoder-gpu "${TINY_CODER_S:-75}"
 train dreamer m-tiny-gpu "${TINY_S:-420}"
 train autoencoder m-base-autoencoder "${BASE_CODER_S:-0}"
 train dreamer m-base "${BASE_S:-0}"
+train autoencoder m-large-autoencoder "${LARGE_CODER_S:-0}"
+train dreamer m-large "${LARGE_S:-0}"
 wait "${beside[@]}"
 echo "$SECONDS s: done"
 ls -l runs/gpu/*/*.safetensors

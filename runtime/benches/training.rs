@@ -51,6 +51,7 @@ fn sizes(device: Device) -> Vec<Size> {
             channels: [64, 128, 192],
             blocks: [2, 3, 3],
             head_channels: 24,
+            token_px: 8,
         },
         network: TransformerConfig { channels: 256, heads: 4, depth: 6, context_frames: 32 },
         sequences: 4,
@@ -99,8 +100,13 @@ fn run(size: &Size, device: Device) -> Result<()> {
     let mut coder = Autoencoder::new(&coder_store.root(), &size.coder);
     coder.freeze(kind)?;
     let latent = size.coder.latent_channels;
-    let inputs =
-        Inputs { grid: [rows, columns], latent, maps: CHANNELS as i64, globals: GLOBALS as i64 };
+    let inputs = Inputs {
+        grid: [rows, columns],
+        token_px: 8,
+        latent,
+        maps: CHANNELS as i64,
+        globals: GLOBALS as i64,
+    };
     let store = VarStore::new(device);
     let net = Transformer::new(&store.root(), &size.network, inputs)?;
     let mut optimizer = Optimizer::new(&store)?;

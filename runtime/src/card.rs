@@ -51,6 +51,9 @@ pub struct Architecture {
 pub struct LatentSizes {
     /// Of a latent.
     pub latent_channels: i64,
+    /// Pixels along a token.
+    #[serde(default = "fine_token_px")]
+    pub token_px: i64,
     /// Of the autoencoder's levels, from the finest to the coarsest.
     pub coder_channels: Vec<i64>,
     /// Residual blocks of these levels.
@@ -61,6 +64,11 @@ pub struct LatentSizes {
     pub context_frames: i64,
     /// Of the compositor.
     pub compositor: CompositorConfig,
+}
+
+/// That of cards which do not say it.
+fn fine_token_px() -> i64 {
+    8
 }
 
 /// How pictures are drawn from the network.

@@ -80,7 +80,7 @@ fn cuda_streaming_says_what_the_whole_sequence_says() {
     let _guard = tch::no_grad_guard();
     let store = VarStore::new(device);
     let config = TransformerConfig { channels: 64, heads: 2, depth: 3, context_frames: 8 };
-    let inputs = Inputs { grid: [4, 6], latent: 8, maps: 4, globals: 3 };
+    let inputs = Inputs { grid: [4, 6], token_px: 8, latent: 8, maps: 4, globals: 3 };
     let net = Transformer::new(&store.root(), &config, inputs).unwrap();
     let float = (Kind::Float, device);
     let latents = || Tensor::randn([1, 6, 24, 8], float);

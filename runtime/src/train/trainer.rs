@@ -250,6 +250,21 @@ pub(crate) fn find_episodes(data: &[PathBuf]) -> Result<(Vec<PathBuf>, (u32, u32
     Ok((episodes, (width, height)))
 }
 
+/// Pictures of latent models have whole tokens, `token_px` along them.
+pub(crate) fn whole_tokens(
+    data: &[PathBuf],
+    (width, height): (u32, u32),
+    token_px: i64,
+) -> Result<(), TrainError> {
+    let whole = |side: u32| i64::from(side) % token_px == 0;
+    if whole(width) && whole(height) {
+        return Ok(());
+    }
+    let path = data.first().cloned().unwrap_or_default();
+    let wanted = format!("both must be multiples of the autoencoder's token_px, {token_px}");
+    Err(TrainError::Size { path, width, height, wanted })
+}
+
 /// Linear warm-up, then a cosine over the recipe's time down to 2 %.
 pub(crate) fn learning_rate(peak: f64, warmup_steps: u64, steps: u64, done: f64) -> f64 {
     let warm = ((steps + 1) as f64 / warmup_steps.max(1) as f64).min(1.0);

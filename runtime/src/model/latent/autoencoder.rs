@@ -1,4 +1,4 @@
-//! The autoencoder: a picture to latents of an eighth of its size and back, one picture at a time.
+//! The autoencoder: a picture to latents of an eighth or a sixteenth of its size and back, one picture at a time.
 //!
 //! Latents have unit root mean square per token, so that noise of unit variance is as strong as they are, whatever the
 //! training made of them. The decoder says, beside the colours, how far each pixel is: it is what a dream
@@ -12,8 +12,8 @@ use crate::model::reverie::layers::{Conv, depth_to_space, space_to_depth};
 
 type Result<T> = std::result::Result<T, TchError>;
 
-/// Pixels along a token.
-pub const TOKEN_PX: i64 = 8;
+/// Pixels along a token that can be had, powers of two.
+const TOKENS_PX: [i64; 2] = [8, 16];
 /// Nearness below which a pixel is taken for sky.
 pub const SKY_NEARNESS: f32 = 0.02;
 const MOST_CHANNELS: i64 = 4096;
@@ -31,18 +31,29 @@ pub struct AutoencoderConfig {
     pub blocks: [i64; 3],
     /// Of the decoder at full size.
     pub head_channels: i64,
+    /// Pixels along a token, 8 or 16: a fourth of the tokens, for a codec that keeps less.
+    pub token_px: i64,
 }
 
 impl Default for AutoencoderConfig {
     fn default() -> Self {
-        Self { latent_channels: 32, channels: [48, 96, 192], blocks: [1, 2, 2], head_channels: 16 }
+        Self {
+            latent_channels: 32,
+            channels: [48, 96, 192],
+            blocks: [1, 2, 2],
+            head_channels: 16,
+            token_px: 8,
+        }
     }
 }
 
 impl AutoencoderConfig {
     /// The first field that no autoencoder can have, and what it may be. Cards and recipes are untrusted.
     pub fn fault(&self) -> Option<(&'static str, String)> {
-        let Self { latent_channels, channels, blocks, head_channels } = self;
+        let Self { latent_channels, channels, blocks, head_channels, token_px } = self;
+        if !TOKENS_PX.contains(token_px) {
+            return Some(("token_px", format!("{token_px}; it must be 8 or 16")));
+        }
         let good = |c: i64| (8..=MOST_CHANNELS).contains(&c) && c % 8 == 0;
         let reason = format!("a multiple of 8 up to {MOST_CHANNELS} is needed");
         if !channels.iter().all(|c| good(*c)) {
@@ -109,8 +120,11 @@ pub struct Autoencoder {
     narrow: Vec<Residual>,
     shrink: Conv,
     deep: Vec<Residual>,
+    /// From 1/8 to 1/16 of the picture's size, and back.
+    coarse: Option<[Conv; 2]>,
     to_latent: Conv,
     from_latent: Conv,
+    token_px: i64,
     blocks: [Vec<Residual>; 3],
     grow: [Conv; 2],
     unpack: Conv,
@@ -129,6 +143,13 @@ impl Autoencoder {
             narrow: residuals(path, "narrow", b1, c1),
             shrink: Conv::new(path / "shrink", c1, c2, 3, 2, 1.0),
             deep: residuals(path, "deep", b2, c2),
+            coarse: (config.token_px > 8).then(|| {
+                [
+                    Conv::new(path / "coarsen", c2, c2, 3, 2, 1.0),
+                    Conv::new(path / "refine", c2 / 4, c2, 1, 1, 1.0),
+                ]
+            }),
+            token_px: config.token_px,
             to_latent: Conv::new(path / "to_latent", c2, latent, 1, 1, 1.0),
             from_latent: Conv::new(path / "from_latent", latent, c2, 3, 1, 1.4),
             blocks: [
@@ -146,23 +167,35 @@ impl Autoencoder {
         }
     }
 
-    /// `rgb` is [batch, 3, h, w], −1 to 1, h and w multiples of [`TOKEN_PX`]. Returns [batch, latent, h / 8, w / 8], f32.
+    /// Pixels along a token.
+    pub fn token_px(&self) -> i64 {
+        self.token_px
+    }
+
+    /// `rgb` is [batch, 3, h, w], −1 to 1, h and w multiples of [`token_px`](Self::token_px). Returns [batch, latent, h / token_px, w / token_px], f32.
     ///
     /// # Errors
     /// Shapes that do not fit, or no memory.
     pub fn encode(&self, rgb: &Tensor) -> Result<Tensor> {
         let h = self.stem.forward(&space_to_depth(&space_to_depth(rgb)?)?)?;
         let h = self.shrink.forward(&through(&self.narrow, h)?)?;
-        let z = self.to_latent.forward(&through(&self.deep, h)?)?.f_to_kind(Kind::Float)?;
+        let mut h = through(&self.deep, h)?;
+        if let Some([coarsen, _]) = &self.coarse {
+            h = coarsen.forward(&h)?;
+        }
+        let z = self.to_latent.forward(&h)?.f_to_kind(Kind::Float)?;
         unit(&z, 1)
     }
 
-    /// `latent` is [batch, latent, h / 8, w / 8]; computes in `kind`.
+    /// `latent` is [batch, latent, h / token_px, w / token_px]; computes in `kind`.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn decode(&self, latent: &Tensor, kind: Kind) -> Result<Decoded> {
-        let h = self.from_latent.forward(&latent.f_to_kind(kind)?)?;
+        let mut h = self.from_latent.forward(&latent.f_to_kind(kind)?)?;
+        if let Some([_, refine]) = &self.coarse {
+            h = refine.forward(&depth_to_space(&h)?)?;
+        }
         let h = through(&self.blocks[2], h)?;
         let h = through(&self.blocks[1], self.grow[1].forward(&depth_to_space(&h)?)?)?;
         let h = through(&self.blocks[0], self.grow[0].forward(&depth_to_space(&h)?)?)?;
@@ -181,7 +214,7 @@ impl Autoencoder {
         for block in blocks {
             block.freeze(kind)?;
         }
-        for conv in self.grow.iter_mut().chain([
+        for conv in self.grow.iter_mut().chain(self.coarse.iter_mut().flatten()).chain([
             &mut self.stem,
             &mut self.shrink,
             &mut self.to_latent,
@@ -228,6 +261,7 @@ mod tests {
             channels: [8, 16, 32],
             blocks: [1, 1, 1],
             head_channels: 8,
+            token_px: 8,
         }
     }
 
@@ -246,9 +280,24 @@ mod tests {
     }
 
     #[test]
-    fn frozen_weights_say_the_same() {
+    fn a_coarser_one_has_a_fourth_of_the_tokens() {
         let store = VarStore::new(Device::Cpu);
-        let mut net = Autoencoder::new(&store.root(), &small());
+        let net = Autoencoder::new(&store.root(), &AutoencoderConfig { token_px: 16, ..small() });
+        let latent = net.encode(&Tensor::rand([2, 3, 32, 48], (Kind::Float, Device::Cpu))).unwrap();
+        assert_eq!((latent.size(), net.token_px()), (vec![2, 8, 2, 3], 16));
+        assert_eq!(net.decode(&latent, Kind::Float).unwrap().rgb.size(), [2, 3, 32, 48]);
+    }
+
+    #[test]
+    fn frozen_weights_say_the_same() {
+        for token_px in [8, 16] {
+            frozen_says_the_same(&AutoencoderConfig { token_px, ..small() });
+        }
+    }
+
+    fn frozen_says_the_same(config: &AutoencoderConfig) {
+        let store = VarStore::new(Device::Cpu);
+        let mut net = Autoencoder::new(&store.root(), config);
         let rgb = Tensor::rand([1, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let _guard = tch::no_grad_guard();
         let code =
@@ -273,5 +322,6 @@ mod tests {
         assert_eq!(fault(AutoencoderConfig { latent_channels: 0, ..small() }), "latent_channels");
         assert_eq!(fault(AutoencoderConfig { channels: [8, 12, 8], ..small() }), "channels");
         assert_eq!(fault(AutoencoderConfig { blocks: [-1, 0, 0], ..small() }), "blocks");
+        assert_eq!(fault(AutoencoderConfig { token_px: 32, ..small() }), "token_px");
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use super::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
+use super::autoencoder::{Autoencoder, AutoencoderConfig};
 use super::compositor::{Compositor, CompositorConfig};
 use super::transformer::{Inputs, Transformer, TransformerConfig};
 use crate::card::{Architecture, CardError, LatentSizes, ModelCard, Provenance};
@@ -175,6 +175,7 @@ pub fn architecture(
         head_channels: coder.head_channels,
         latent: Some(LatentSizes {
             latent_channels: coder.latent_channels,
+            token_px: coder.token_px,
             coder_channels: coder.channels.to_vec(),
             coder_blocks: coder.blocks.to_vec(),
             heads: net.heads,
@@ -220,7 +221,8 @@ pub fn load(
     let (coder, config, compositor) = check(card_path, card)?;
     let a = &card.architecture;
     let inputs = Inputs {
-        grid: [i64::from(a.height) / TOKEN_PX, i64::from(a.width) / TOKEN_PX],
+        grid: [i64::from(a.height) / coder.token_px, i64::from(a.width) / coder.token_px],
+        token_px: coder.token_px,
         latent: coder.latent_channels,
         maps: CHANNELS as i64,
         globals: GLOBALS as i64,
@@ -288,11 +290,6 @@ fn check(
 ) -> Result<(AutoencoderConfig, TransformerConfig, CompositorConfig), ModelError> {
     let unsupported = |what: String| ModelError::Unsupported { card: card_path.to_owned(), what };
     let a = &card.architecture;
-    let side = TOKEN_PX as u32;
-    if !a.width.is_multiple_of(side) || !a.height.is_multiple_of(side) {
-        let what = format!("{}×{} pixels; both must be multiples of {side}", a.width, a.height);
-        return Err(unsupported(what));
-    }
     check_layouts(card_path, card)?;
     if card.condition.iter().map(String::as_str).ne(CHANNEL_NAMES) {
         let what = "its `condition` differs from this program's; train it again";
@@ -315,6 +312,7 @@ fn check(
         channels,
         blocks,
         head_channels: a.head_channels,
+        token_px: sizes.token_px,
     };
     let net = TransformerConfig {
         channels: *width,
@@ -323,8 +321,13 @@ fn check(
         context_frames: sizes.context_frames,
     };
     let compositor = sizes.compositor.clone();
-    match coder.fault().or(net.fault()).or(compositor.fault()) {
-        Some((field, reason)) => Err(unsupported(format!("architecture: {field} is {reason}"))),
-        None => Ok((coder, net, compositor)),
+    if let Some((field, reason)) = coder.fault().or(net.fault()).or(compositor.fault()) {
+        return Err(unsupported(format!("architecture: {field} is {reason}")));
     }
+    let side = coder.token_px as u32;
+    if !a.width.is_multiple_of(side) || !a.height.is_multiple_of(side) {
+        let what = format!("{}×{} pixels; both must be multiples of {side}", a.width, a.height);
+        return Err(unsupported(what));
+    }
+    Ok((coder, net, compositor))
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tch::{Device, Kind, Tensor};
 
-use super::autoencoder::{AutoencoderConfig, TOKEN_PX};
+use super::autoencoder::AutoencoderConfig;
 use super::compositor::{CompositorConfig, INPUTS, LAYERS, Layers, agreement};
 use super::files::load;
 use super::painter::{Painter, Told};
@@ -101,40 +101,50 @@ pub fn peak(device: Device, kind: Kind) -> Result<Peak, ModelError> {
     })
 }
 
-/// Operations of encoding and of decoding a picture of `tokens` tokens.
-fn coder_operations(config: &AutoencoderConfig, tokens: f64) -> [f64; 2] {
+/// Operations of encoding and of decoding a picture of `pixels` pixels.
+fn coder_operations(config: &AutoencoderConfig, pixels: f64) -> [f64; 2] {
     let [c0, c1, c2] = config.channels.map(|c| c as f64);
     let [b0, b1, b2] = config.blocks.map(|b| b as f64);
     let (latent, head) = (config.latent_channels as f64, config.head_channels as f64);
     let block = |c: f64| 2.0 * 9.0 * c * c;
-    let (quarter, half, full) = (4.0 * tokens, 16.0 * tokens, 64.0 * tokens);
+    let [half, quarter, eighth] = [4.0, 16.0, 64.0].map(|part| pixels / part);
+    let tokens = pixels / (config.token_px * config.token_px) as f64;
+    let [coarsen, refine] = if config.token_px > 8 {
+        [tokens * 9.0 * c2 * c2, eighth * 0.25 * c2 * c2]
+    } else {
+        [0.0; 2]
+    };
     let encode = quarter * (9.0 * 48.0 * c1 + b1 * block(c1))
-        + tokens * (9.0 * c1 * c2 + b2 * block(c2) + c2 * latent);
-    let decode = tokens * (9.0 * latent * c2 + b2 * block(c2))
+        + eighth * (9.0 * c1 * c2 + b2 * block(c2))
+        + coarsen
+        + tokens * c2 * latent;
+    let decode = tokens * 9.0 * latent * c2
+        + refine
+        + eighth * b2 * block(c2)
         + quarter * (0.25 * c2 * c1 + b1 * block(c1))
         + half * (0.25 * c1 * c0 + b0 * block(c0) + 4.0 * c0 * head)
-        + full * 9.0 * (head * head + 4.0 * head);
+        + pixels * 9.0 * (head * head + 4.0 * head);
     [2.0 * encode, 2.0 * decode]
 }
 
 /// Operations of a step with a past frame and one that is wanted.
-fn step_operations(config: &TransformerConfig, latent: f64, tokens: f64) -> f64 {
+fn step_operations(config: &TransformerConfig, latent: f64, tokens: f64, pixels: f64) -> f64 {
     let (d, slots) = (config.channels as f64, config.context_frames as f64 + 1.0);
     let per_token = 16.0 * d * d + 2.0 * tokens * d + 2.0 * slots * d;
     let block = 2.0 * tokens * per_token + 2.0 * 9.0 * d * d;
-    let maps = tokens * CHANNELS as f64 * (TOKEN_PX * TOKEN_PX) as f64 * d;
+    let maps = pixels * CHANNELS as f64 * d;
     2.0 * (config.depth as f64 * block + maps + tokens * 5.0 * latent * d)
 }
 
-/// Operations of composing a picture of `tokens` tokens.
-fn compositor_operations(config: &CompositorConfig, tokens: f64) -> f64 {
+/// Operations of composing a picture of `pixels` pixels.
+fn compositor_operations(config: &CompositorConfig, pixels: f64) -> f64 {
     let ([c0, c1], [b0, b1]) = (config.channels.map(|c| c as f64), config.blocks.map(|b| b as f64));
     let (head, inputs, outputs) = (config.head_channels as f64, INPUTS as f64, (LAYERS + 3) as f64);
     let block = |c: f64| 2.0 * 9.0 * c * c;
     let quarter = 9.0 * c0 * c1 + b1 * block(c1);
     let half = 4.0 * inputs * c0 + 2.0 * b0 * block(c0) + (0.25 * c1 + c0) * c0 + 4.0 * c0 * head;
     let full = inputs * head + 9.0 * head * (head + outputs);
-    2.0 * tokens * (4.0 * quarter + 16.0 * half + 64.0 * full)
+    2.0 * pixels * (quarter / 16.0 + half / 4.0 + full)
 }
 
 /// Times the stages of the model of a card, in this machine's fastest kind, on as many threads as libtorch has.
@@ -148,16 +158,17 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     let (loaded, _) = load(card_path, &card, device, kind)?;
     let peak = peak(device, kind)?;
     let [rows, columns] = loaded.grid;
-    let tokens = rows * columns;
+    let (tokens, side) = (rows * columns, loaded.coder.token_px());
+    let (height, width) = (rows * side, columns * side);
     let _guard = tch::no_grad_guard();
     let options = (Kind::Float, device);
-    let rgb = Tensor::f_rand([1, 3, rows * TOKEN_PX, columns * TOKEN_PX], options)?;
+    let rgb = Tensor::f_rand([1, 3, height, width], options)?;
     let rgb = rgb.f_to_kind(kind)?;
     let latents = Tensor::f_randn([1, 1, tokens, loaded.latent], options)?;
     let grid = Tensor::f_randn([1, loaded.latent, rows, columns], options)?;
     let known = Tensor::f_ones([1, 1, tokens, 1], options)?;
     let numbers = Tensor::f_zeros([1, 1, NUMBERS as i64], options)?;
-    let maps = [1, CHANNELS as i64, rows * TOKEN_PX, columns * TOKEN_PX];
+    let maps = [1, CHANNELS as i64, height, width];
     let maps = Tensor::f_rand(maps, (kind, device))?;
     let mut ring = loaded.net.ring(kind, device)?;
     let mut step = |maps: Option<&Tensor>| -> Result<(), ModelError> {
@@ -193,7 +204,7 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
         decoded: &decoded,
         agrees: &agreement(&grid, &grid)?,
         guess: &rgb,
-        known: &Tensor::f_ones([1, 1, rows * TOKEN_PX, columns * TOKEN_PX], (kind, device))?,
+        known: &Tensor::f_ones([1, 1, height, width], (kind, device))?,
         maps: Some(&maps),
     };
     let compose_s = median_s(|| {
@@ -204,8 +215,8 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     let dream_s = median_s(|| step(None))?;
     let anchored_s = median_s(|| step(Some(&maps)))?;
     let (coder, net) = (loaded.coder_config.clone(), loaded.net_config.clone());
-    let [encode, decode] = coder_operations(&coder, tokens as f64);
-    let steps = step_operations(&net, loaded.latent as f64, tokens as f64);
+    let [encode, decode] = coder_operations(&coder, (height * width) as f64);
+    let steps = step_operations(&net, loaded.latent as f64, tokens as f64, (height * width) as f64);
     let weights = |part: &str| -> f64 {
         let variables = loaded.store.variables();
         let count: usize =
@@ -214,8 +225,8 @@ pub fn stage_floors(card_path: &Path) -> Result<(Peak, Vec<StageFloor>), ModelEr
     };
     let (coder_bytes, net_bytes) = (weights("coder"), weights("net"));
     let compositor_bytes = weights("compositor");
-    let compose = compositor_operations(&loaded.compositor_config, tokens as f64);
-    let maps_in = (tokens * TOKEN_PX * TOKEN_PX * CHANNELS as i64 * net.channels) as f64;
+    let compose = compositor_operations(&loaded.compositor_config, (height * width) as f64);
+    let maps_in = (height * width * CHANNELS as i64 * net.channels) as f64;
     let blind = steps - 2.0 * maps_in;
     let keys = ring.bytes() as f64;
     let floor = |stage, seconds: f64, operations: f64, bytes: f64| StageFloor {

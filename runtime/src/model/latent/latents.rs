@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::autoencoder::{TOKEN_PX, unit};
+use super::autoencoder::unit;
 
 type Result<T> = std::result::Result<T, TchError>;
 
@@ -23,12 +23,12 @@ pub fn from_tokens(x: &Tensor, rows: i64, columns: i64) -> Result<Tensor> {
     unit(&x.f_transpose(1, 2)?.f_reshape([size[0], size[2], rows, columns])?, 1)
 }
 
-/// Mean over the pixels of each token, [t, 1, h, w] to [t, 1, rows, columns].
+/// Mean over the pixels of each token, `token_px` along it: [t, 1, h, w] to [t, 1, rows, columns].
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn token_mean(x: &Tensor) -> Result<Tensor> {
-    x.f_avg_pool2d([TOKEN_PX; 2], [TOKEN_PX; 2], [0, 0], false, true, None::<i64>)
+pub fn token_mean(x: &Tensor, token_px: i64) -> Result<Tensor> {
+    x.f_avg_pool2d([token_px; 2], [token_px; 2], [0, 0], false, true, None::<i64>)
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     fn a_token_knows_the_share_of_its_pixels() {
         let x = Tensor::zeros([1, 1, 8, 16], (Kind::Float, Device::Cpu));
         let _ = x.narrow(3, 8, 2).fill_(1.0);
-        let mean: Vec<f32> = token_mean(&x).unwrap().view([-1]).try_into().unwrap();
+        let mean: Vec<f32> = token_mean(&x, 8).unwrap().view([-1]).try_into().unwrap();
         assert_eq!(mean, [0.0, 0.25]);
     }
 }

@@ -11,7 +11,7 @@ use tch::nn::VarStore;
 use crate::card::{ModelCard, Provenance};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::frame::NeuralFrame;
-use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig, TOKEN_PX};
+use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::model::latent::compositor::{Compositor, CompositorConfig};
 use crate::model::latent::files::{AutoencoderCard, COMPOSITOR, NET};
 use crate::model::latent::transformer::{Inputs, Transformer, TransformerConfig};
@@ -37,6 +37,7 @@ static MODEL: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
         channels: [8, 8, 16],
         blocks: [1, 1, 1],
         head_channels: 8,
+        token_px: 8,
     };
     let store = VarStore::new(Device::Cpu);
     let _net = Autoencoder::new(&store.root(), &coder);
@@ -49,7 +50,8 @@ static MODEL: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
 
     let network = TransformerConfig { channels: 32, heads: 2, depth: 2, context_frames: 4 };
     let inputs = Inputs {
-        grid: [i64::from(SIZE.1) / TOKEN_PX, i64::from(SIZE.0) / TOKEN_PX],
+        grid: [i64::from(SIZE.1) / 8, i64::from(SIZE.0) / 8],
+        token_px: 8,
         latent: 8,
         maps: CHANNELS as i64,
         globals: GLOBALS as i64,

@@ -14,7 +14,6 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::{Attention, Block, attend};
-use super::autoencoder::TOKEN_PX;
 use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
 use super::transformer::Transformer;
@@ -62,6 +61,7 @@ pub(super) struct Played {
     kind: Kind,
     channels: i64,
     heads: i64,
+    token_px: i64,
     pub(super) past_in: Product,
     pub(super) wanted_in: Product,
     maps_in: Product,
@@ -117,10 +117,10 @@ fn with_turned(qkv: &Tensor, heads: i64) -> Result<Tensor> {
 }
 
 /// Columns of the maps' weights for pixels row by row. They are trained for pixels in the order of repeated space-to-depth.
-fn row_by_row(weight: &Tensor) -> Result<Tensor> {
+fn row_by_row(weight: &Tensor, token_px: i64) -> Result<Tensor> {
     let (channels, all) = (weight.size()[0], weight.size()[1]);
-    let folds = i64::from(TOKEN_PX.ilog2());
-    let maps = all / (TOKEN_PX * TOKEN_PX);
+    let folds = i64::from(token_px.ilog2());
+    let maps = all / (token_px * token_px);
     let mut nested = vec![channels];
     nested.extend((0..2 * folds).map(|_| 2));
     nested.push(maps);
@@ -176,9 +176,10 @@ impl Played {
             kind,
             channels,
             heads,
+            token_px: net.inputs.token_px,
             past_in: Product::of(&net.past_in, kind)?,
             wanted_in: Product::of(&net.wanted_in, kind)?,
-            maps_in: Product::new(&row_by_row(maps)?, bias, kind)?,
+            maps_in: Product::new(&row_by_row(maps, net.inputs.token_px)?, bias, kind)?,
             place: net.place.f_to_kind(kind)?,
             embed: [Product::of(&net.embed[0], kind)?, Product::of(&net.embed[1], kind)?],
             modulation,
@@ -208,13 +209,14 @@ impl Played {
     /// What the tokens of a frame see of the shadow: maps [1, maps, h, w] to [tokens, channels].
     pub(super) fn see(&self, maps: &Tensor) -> Result<Tensor> {
         let (_, channels, height, width) = maps.size4()?;
-        let (rows, columns) = (height / TOKEN_PX, width / TOKEN_PX);
+        let px = self.token_px;
+        let (rows, columns) = (height / px, width / px);
         let patches = maps
             .f_to_kind(self.kind)?
             .f_permute([0, 2, 3, 1])?
-            .f_reshape([rows, TOKEN_PX, columns, TOKEN_PX, channels])?
+            .f_reshape([rows, px, columns, px, channels])?
             .f_permute([0, 2, 1, 3, 4])?
-            .f_reshape([rows * columns, TOKEN_PX * TOKEN_PX * channels])?;
+            .f_reshape([rows * columns, px * px * channels])?;
         self.maps_in.forward(&patches)
     }
 

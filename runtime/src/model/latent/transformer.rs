@@ -10,7 +10,6 @@ use tch::nn::Path;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::attention::{Block, Modulation};
-use super::autoencoder::TOKEN_PX;
 use super::ring::{Frames, Ring};
 use super::rotary::Rotary;
 use super::streaming::Played;
@@ -66,6 +65,8 @@ impl TransformerConfig {
 pub struct Inputs {
     /// Tokens down and across a frame.
     pub grid: [i64; 2],
+    /// Pixels along a token, a power of two.
+    pub token_px: i64,
     /// Channels of a latent.
     pub latent: i64,
     /// Channels of the condition maps.
@@ -92,7 +93,7 @@ pub struct Wanted<'a> {
 /// The network.
 #[derive(Debug)]
 pub struct Transformer {
-    inputs: Inputs,
+    pub(super) inputs: Inputs,
     context_frames: i64,
     pub(super) past_in: Linear,
     pub(super) wanted_in: Linear,
@@ -119,7 +120,13 @@ impl Transformer {
             context_frames: config.context_frames,
             past_in: Linear::new(path / "past_in", latent, d, 1.0, 0.0),
             wanted_in: Linear::new(path / "wanted_in", 2 * latent + 1, d, 1.0, 0.0),
-            maps_in: Linear::new(path / "maps_in", inputs.maps * TOKEN_PX * TOKEN_PX, d, 0.5, 0.0),
+            maps_in: Linear::new(
+                path / "maps_in",
+                inputs.maps * inputs.token_px * inputs.token_px,
+                d,
+                0.5,
+                0.0,
+            ),
             place: path.var("place", &[inputs.grid[0] * inputs.grid[1], d], place),
             embed: [
                 Linear::new(path / "embed0", inputs.globals + OWN_GLOBALS, d, 1.0, 0.0),
@@ -273,7 +280,7 @@ impl Transformer {
         let mut x = self.wanted_in.forward(&input.f_to_kind(kind)?)?;
         if let Some(maps) = wanted.maps {
             // One token holds all pixels of its place.
-            let patches = (0..TOKEN_PX.ilog2())
+            let patches = (0..self.inputs.token_px.ilog2())
                 .try_fold(maps.f_to_kind(kind)?, |maps, _| space_to_depth(&maps))?;
             let seen = self.maps_in.forward(&patches.f_permute([0, 2, 3, 1])?)?;
             x = x.f_add(&seen.f_reshape(x.size().as_slice())?)?;

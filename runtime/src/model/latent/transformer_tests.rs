@@ -1,7 +1,7 @@
 use super::*;
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
-const INPUTS: Inputs = Inputs { grid: [2, 3], latent: 8, maps: 4, globals: 3 };
+const INPUTS: Inputs = Inputs { grid: [2, 3], token_px: 8, latent: 8, maps: 4, globals: 3 };
 
 fn net(context_frames: i64) -> (tch::nn::VarStore, Transformer) {
     tch::manual_seed(7);

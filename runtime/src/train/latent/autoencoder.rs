@@ -27,7 +27,7 @@ use crate::train::optimizer::Optimizer;
 use crate::train::pool::Pool;
 use crate::train::publish::{averaged, folders};
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{find_episodes, learning_rate, list_all};
+use crate::train::trainer::{find_episodes, learning_rate, list_all, whole_tokens};
 use crate::train::{Progress, TrainError};
 use crate::weights::{Precision, write_weights};
 
@@ -73,6 +73,7 @@ pub fn train_autoencoder(
     let device = device_by_name(&recipe.device)
         .ok_or_else(|| TrainError::NoDevice { device: recipe.device.clone() })?;
     let (episodes, size) = find_episodes(&recipe.data)?;
+    whole_tokens(&recipe.data, size, recipe.network.token_px)?;
     let held_out = list_all(&recipe.eval)?;
     std::fs::create_dir_all(&recipe.out).map_err(|source| TrainError::Io {
         action: format!("create {}", recipe.out.display()),

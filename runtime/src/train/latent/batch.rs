@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
         let rgb = net.forward(&layers, self.coder.kind)?;
         let unknown = {
             let _guard = tch::no_grad_guard();
-            token_mean(&known.f_to_kind(Kind::Float)?)?
+            token_mean(&known.f_to_kind(Kind::Float)?, self.coder.net.token_px())?
                 .f_mul(&agrees)?
                 .f_neg()?
                 .f_add_scalar(1.0)?
@@ -351,7 +351,8 @@ impl<'a> Batch<'a> {
         };
         Ok(Guess {
             latent: tokens(&self.coder.encode(&pixels.guess)?)?.f_view([b, t, n, channels])?,
-            known: tokens(&token_mean(&pixels.known)?)?.f_view([b, t, n, 1])?,
+            known: tokens(&token_mean(&pixels.known, self.coder.net.token_px())?)?
+                .f_view([b, t, n, 1])?,
             pixels,
         })
     }

@@ -20,6 +20,7 @@ fn coder() -> (VarStore, Coder) {
         channels: [8, 8, 16],
         blocks: [1, 1, 1],
         head_channels: 8,
+        token_px: 8,
     };
     let store = VarStore::new(Device::Cpu);
     let net = Autoencoder::new(&store.root(), &config);

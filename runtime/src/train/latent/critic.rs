@@ -21,8 +21,6 @@ type Result<T> = std::result::Result<T, TchError>;
 /// difference from what was made before against those that go on from it.
 const MAPS: i64 = EXEMPLAR as i64;
 const _: () = assert!(PAINT < EXEMPLAR);
-/// Side of the patches that are judged one by one, and their distance: that of tokens.
-const HALVINGS: usize = 3;
 /// Without momentum of the gradient, as is usual where two networks learn from each other.
 const BETAS: (f64, f64) = (0.0, 0.98);
 /// Of the running mean of the loss.
@@ -93,18 +91,19 @@ pub struct Critic {
 }
 
 impl Critic {
-    /// With so many channels after the first convolution; each of the next two doubles them.
+    /// With so many channels after the first convolution, and twice as many after the next ones. It judges patches that are as far apart as tokens,
+    /// `token_px`.
     ///
     /// # Errors
     /// No memory.
-    pub fn new(channels: i64, device: Device, kind: Kind) -> Result<Self> {
+    pub fn new(channels: i64, token_px: i64, device: Device, kind: Kind) -> Result<Self> {
         let store = VarStore::new(device);
         let root = store.root();
-        let mut convs = Vec::with_capacity(HALVINGS + 1);
+        let mut convs = Vec::new();
         let (mut from, mut to) = (3 + MAPS, channels);
-        for halving in 0..HALVINGS {
+        for halving in 0..token_px.ilog2() {
             convs.push(Normed::new(&root / format!("halve{halving}"), from, to, 4, 2)?);
-            (from, to) = (to, 2 * to);
+            (from, to) = (to, (2 * to).min(4 * channels));
         }
         convs.push(Normed::new(&root / "out", from, 1, 3, 1)?);
         let mut optimizer = Optimizer::new(&store)?;
@@ -218,7 +217,7 @@ mod tests {
     #[test]
     fn it_learns_to_tell_and_then_asks_for_texture_as_strongly_as_it_may() {
         tch::manual_seed(3);
-        let mut critic = Critic::new(8, Device::Cpu, Kind::Float).unwrap();
+        let mut critic = Critic::new(8, 8, Device::Cpu, Kind::Float).unwrap();
         let mut losses = Vec::new();
         for _ in 0..60 {
             let (rough, flat) = rough_and_flat();
@@ -241,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_neither_judged_nor_blamed() {
-        let mut critic = Critic::new(8, Device::Cpu, Kind::Float).unwrap();
+        let mut critic = Critic::new(8, 8, Device::Cpu, Kind::Float).unwrap();
         let (rough, flat) = rough_and_flat();
         assert_eq!(critic.learn(&judged(flat.copy(), 0.0), &rough, 1e-3).unwrap(), 0.0);
         let blame = critic.blame(&judged(flat, 0.0), &rough).unwrap();
@@ -266,7 +265,7 @@ mod tests {
     fn its_state_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("critic.safetensors");
-        let new = || Critic::new(8, Device::Cpu, Kind::Float).unwrap();
+        let new = || Critic::new(8, 8, Device::Cpu, Kind::Float).unwrap();
         let (one, mut two) = (new(), new());
         two.load(&path).unwrap();
         one.save(&path).unwrap();

@@ -33,7 +33,7 @@ use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
 use crate::train::publish::looks_for;
 use crate::train::state;
-use crate::train::trainer::{find_episodes, learning_rate};
+use crate::train::trainer::{find_episodes, learning_rate, whole_tokens};
 use crate::train::{Progress, TrainError};
 
 /// Sequences taken from an episode per visit.
@@ -82,9 +82,11 @@ pub fn train_dreamer(
     let mut loaded = load_autoencoder(&recipe.autoencoder, device).map_err(TrainError::Model)?;
     loaded.store.freeze();
     loaded.net.freeze(kind)?;
+    whole_tokens(&recipe.data, size, loaded.net.token_px())?;
     let coder = Coder { net: loaded.net, device, kind, size };
     let inputs = Inputs {
         grid: coder.grid(),
+        token_px: coder.net.token_px(),
         latent: loaded.network.latent_channels,
         maps: CHANNELS as i64,
         globals: GLOBALS as i64,
@@ -104,7 +106,8 @@ pub fn train_dreamer(
     let mut critic = None;
     let critic_path = recipe.out.join("dreamer.critic.safetensors");
     if recipe.critic_weight > 0.0 {
-        let mut new = Critic::new(recipe.critic_channels as i64, device, kind)?;
+        let mut new =
+            Critic::new(recipe.critic_channels as i64, coder.net.token_px(), device, kind)?;
         if ledger.steps > 0 {
             new.load(&critic_path)?;
         }

@@ -7,7 +7,7 @@ use super::autoencoder::pictures;
 use super::sequence::Sequence;
 use crate::bits::from_bits;
 use crate::condition::{CHANNELS, GLOBALS};
-use crate::model::latent::autoencoder::{Autoencoder, Decoded, TOKEN_PX};
+use crate::model::latent::autoencoder::{Autoencoder, Decoded};
 use crate::model::latent::latents::{token_mean, tokens};
 use crate::train::TrainError;
 
@@ -54,7 +54,8 @@ pub(super) struct Shadow {
 impl Coder {
     /// Tokens down and across.
     pub fn grid(&self) -> [i64; 2] {
-        [i64::from(self.size.1) / TOKEN_PX, i64::from(self.size.0) / TOKEN_PX]
+        let side = self.net.token_px();
+        [i64::from(self.size.1) / side, i64::from(self.size.0) / side]
     }
 
     /// Latents of pictures [n, 3, h, w], a few at a time, as [n, latent, rows, columns].
@@ -107,7 +108,7 @@ impl Row {
             Some(Shadow {
                 guess: tokens(&coder.encode(&guess_rgb)?)?,
                 guess_rgb,
-                known: tokens(&token_mean(&known_px)?)?,
+                known: tokens(&token_mean(&known_px, coder.net.token_px())?)?,
                 known_px: known_px.f_to_kind(coder.kind)?,
                 maps: maps.f_to_kind(coder.kind)?,
                 globals: seen.globals.clone(),
