@@ -21,13 +21,13 @@ use super::score::{ScoreOptions, score};
 use crate::card::{ModelCard, Provenance};
 use crate::data::{DataError, Episode};
 use crate::device::device_by_name;
-use crate::train::course::Course;
+use crate::train::course::{Course, Plan};
 use crate::train::loader::Loader;
 use crate::train::optimizer::Optimizer;
 use crate::train::pool::Pool;
 use crate::train::publish::folders;
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{find_episodes, learning_rate, list_all};
+use crate::train::trainer::{find_episodes, list_all};
 use crate::train::{Progress, TrainError};
 
 /// Frames drawn from an episode per visit.
@@ -81,27 +81,22 @@ pub fn train_observer(
     };
 
     let mut saved_at = Instant::now();
-    let mut course = Course::new(&ledger);
+    let plan = Plan {
+        minutes: recipe.minutes,
+        learning_rate: recipe.learning_rate,
+        warmup_steps: recipe.warmup_steps,
+    };
+    let mut course = Course::new(&ledger, plan);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         let batch = source.next(recipe.batch)?;
-        let done = ledger.trained_s / (60.0 * recipe.minutes);
-        let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let rate = course.rate(&ledger, optimizer.steps);
         let loss = loss(recipe, &net, &batch)?;
         loss.f_backward()?;
         let norm = optimizer.step(rate, recipe.weight_decay, recipe.ema_decay)?;
         let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
-        let told =
-            course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
-        if let Some((loss, samples_per_s)) = told {
-            let ledger = ledger.clone();
-            report(&Progress {
-                ledger,
-                loss,
-                learning_rate: rate,
-                samples_per_s,
-                done,
-                critic: None,
-            });
+        let told = course.step(&mut ledger, value, optimizer.steps, recipe.batch)?;
+        if let Some(progress) = told {
+            report(&progress);
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -115,20 +110,7 @@ pub fn train_observer(
     if !stop.load(Ordering::Relaxed) && !held_out.is_empty() {
         write_scores(&card, &held_out, scoring)?;
     }
-    let done = ledger.trained_s / (60.0 * recipe.minutes);
-    report(&Progress {
-        loss: course.last_loss(&ledger),
-        learning_rate: learning_rate(
-            recipe.learning_rate,
-            recipe.warmup_steps,
-            optimizer.steps,
-            done,
-        ),
-        samples_per_s: course.samples_per_s(&ledger),
-        done: done.min(1.0),
-        ledger,
-        critic: None,
-    });
+    report(&course.end(ledger));
     Ok(card)
 }
 

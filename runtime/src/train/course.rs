@@ -3,15 +3,29 @@
 use std::time::Instant;
 
 use super::state::Ledger;
-use super::trainer::TrainError;
+use super::trainer::{Progress, TrainError, learning_rate};
 
 /// Steps between entries of the loss history.
 const HISTORY_STEPS: u64 = 20;
 /// Steps with a loss or gradient that is not finite before the run gives up.
 const MOST_BAD_STEPS: u32 = 50;
 
+/// What a recipe says of its course.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Time spent training.
+    pub minutes: f64,
+    /// At its peak.
+    pub learning_rate: f64,
+    pub warmup_steps: u64,
+}
+
 /// A run under way.
 pub(crate) struct Course {
+    plan: Plan,
+    /// Share of the time, and the learning rate, of the step that is being taken.
+    done: f64,
+    rate: f64,
     step_at: Instant,
     recent: f64,
     recent_steps: u64,
@@ -22,9 +36,12 @@ pub(crate) struct Course {
 
 impl Course {
     /// Goes on from `ledger`.
-    pub fn new(ledger: &Ledger) -> Self {
+    pub fn new(ledger: &Ledger, plan: Plan) -> Self {
         let now = Instant::now();
         Self {
+            plan,
+            done: 0.0,
+            rate: 0.0,
             step_at: now,
             recent: 0.0,
             recent_steps: 0,
@@ -34,19 +51,26 @@ impl Course {
         }
     }
 
+    /// Learning rate of the step that comes after `steps` others.
+    pub fn rate(&mut self, ledger: &Ledger, steps: u64) -> f64 {
+        let Plan { minutes, learning_rate: peak, warmup_steps } = self.plan;
+        self.done = ledger.trained_s / (60.0 * minutes);
+        self.rate = learning_rate(peak, warmup_steps, steps, self.done);
+        self.rate
+    }
+
     /// Takes a step over `batch` samples into the ledger, `loss` not finite if it was skipped; `steps` is the optimizer's
-    /// count. Every few steps gives the mean loss and the samples per second since the last time.
+    /// count. Every few steps gives what there is to report.
     ///
     /// # Errors
-    /// Too many steps in a row were skipped; `peak_rate` is the recipe's learning rate, for the message.
+    /// Too many steps in a row were skipped.
     pub fn step(
         &mut self,
         ledger: &mut Ledger,
         loss: f64,
         steps: u64,
         batch: usize,
-        peak_rate: f64,
-    ) -> Result<Option<(f64, f64)>, TrainError> {
+    ) -> Result<Option<Progress>, TrainError> {
         if loss.is_finite() {
             self.bad_steps = 0;
             self.recent += loss;
@@ -56,7 +80,7 @@ impl Course {
             if self.bad_steps >= MOST_BAD_STEPS {
                 return Err(TrainError::Diverged {
                     steps: self.bad_steps,
-                    learning_rate: peak_rate,
+                    learning_rate: self.plan.learning_rate,
                 });
             }
         }
@@ -72,11 +96,23 @@ impl Course {
         (self.recent, self.recent_steps) = (0.0, 0);
         let samples_per_s = self.samples_per_s(ledger);
         (self.window_at, self.window_samples) = (Instant::now(), ledger.samples);
-        Ok(Some((mean, samples_per_s)))
+        Ok(Some(self.progress(ledger.clone(), mean, samples_per_s)))
+    }
+
+    /// What there is to report at the end.
+    pub fn end(&mut self, ledger: Ledger) -> Progress {
+        self.rate(&ledger, ledger.steps);
+        let (loss, samples_per_s) = (self.last_loss(&ledger), self.samples_per_s(&ledger));
+        self.progress(ledger, loss, samples_per_s)
+    }
+
+    fn progress(&self, ledger: Ledger, loss: f64, samples_per_s: f64) -> Progress {
+        let (learning_rate, done) = (self.rate, self.done.min(1.0));
+        Progress { ledger, loss, learning_rate, samples_per_s, done, critic: None }
     }
 
     /// Mean loss of the steps since the last entry of the history, or that entry.
-    pub fn last_loss(&self, ledger: &Ledger) -> f64 {
+    fn last_loss(&self, ledger: &Ledger) -> f64 {
         if self.recent_steps > 0 {
             return self.recent / self.recent_steps as f64;
         }
@@ -84,7 +120,7 @@ impl Course {
     }
 
     /// Since the last entry of the history.
-    pub fn samples_per_s(&self, ledger: &Ledger) -> f64 {
+    fn samples_per_s(&self, ledger: &Ledger) -> f64 {
         (ledger.samples - self.window_samples) as f64 / self.window_at.elapsed().as_secs_f64()
     }
 }

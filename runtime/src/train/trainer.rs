@@ -11,7 +11,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
-use super::course::Course;
+use super::course::{Course, Plan};
 use super::loader::Loader;
 use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
@@ -191,18 +191,19 @@ pub fn train(
     let mut source = Source::new(recipe, loader, rollouts, size, device)?;
 
     let mut saved_at = Instant::now();
-    let mut course = Course::new(&ledger);
+    let plan = Plan {
+        minutes: recipe.minutes,
+        learning_rate: recipe.learning_rate,
+        warmup_steps: recipe.warmup_steps,
+    };
+    let mut course = Course::new(&ledger, plan);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         let batch = source.next(&mut rng)?;
-        let done = ledger.trained_s / (60.0 * recipe.minutes);
-        let learning_rate =
-            learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let learning_rate = course.rate(&ledger, optimizer.steps);
         let value = step(recipe, &net, &mut optimizer, &batch, device, learning_rate, &mut rng)?;
-        let told =
-            course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
-        if let Some((loss, samples_per_s)) = told {
-            let ledger = ledger.clone();
-            report(&Progress { ledger, loss, learning_rate, samples_per_s, done, critic: None });
+        let told = course.step(&mut ledger, value, optimizer.steps, recipe.batch)?;
+        if let Some(progress) = told {
+            report(&progress);
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -212,20 +213,7 @@ pub fn train(
     }
     state::save(&state_path, &optimizer, &ledger)?;
     let card = publish(recipe, command, size, &optimizer, &ledger, &looks, episodes.len())?;
-    let done = ledger.trained_s / (60.0 * recipe.minutes);
-    report(&Progress {
-        loss: course.last_loss(&ledger),
-        learning_rate: learning_rate(
-            recipe.learning_rate,
-            recipe.warmup_steps,
-            optimizer.steps,
-            done,
-        ),
-        samples_per_s: course.samples_per_s(&ledger),
-        done: done.min(1.0),
-        ledger,
-        critic: None,
-    });
+    report(&course.end(ledger));
     Ok(card)
 }
 

@@ -20,14 +20,14 @@ use crate::model::ModelError;
 use crate::model::latent::autoencoder::{Autoencoder, depth_m, nearness};
 use crate::model::latent::files::{AutoencoderCard, fill, load_autoencoder};
 use crate::observer::sample::Labels;
-use crate::train::course::Course;
+use crate::train::course::{Course, Plan};
 use crate::train::loader::Loader;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
 use crate::train::pool::Pool;
 use crate::train::publish::{averaged, folders};
 use crate::train::state::{self, Ledger};
-use crate::train::trainer::{find_episodes, learning_rate, list_all, whole_tokens};
+use crate::train::trainer::{find_episodes, list_all, whole_tokens};
 use crate::train::{Progress, TrainError};
 use crate::weights::{Precision, write_weights};
 
@@ -102,30 +102,25 @@ pub fn train_autoencoder(
     let columns: [(&[i64], Kind); 2] = [(&[h, w, 3], Kind::Uint8), (&[1, h, w], Kind::Float)];
     let mut pool = Pool::new(capacity, recipe.uses, &columns, device)?;
     let mut saved_at = Instant::now();
-    let mut course = Course::new(&ledger);
+    let plan = Plan {
+        minutes: recipe.minutes,
+        learning_rate: recipe.learning_rate,
+        warmup_steps: recipe.warmup_steps,
+    };
+    let mut course = Course::new(&ledger, plan);
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
         top_up(&mut pool, &loader, recipe.batch)?;
         let batch = pool.draw(recipe.batch, &mut rng)?;
-        let done = ledger.trained_s / (60.0 * recipe.minutes);
-        let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let rate = course.rate(&ledger, optimizer.steps);
         let loss = loss(recipe, &net, &batch, &mut rng)?;
         loss.f_backward()?;
         // Decay would pull at an encoder that gets no gradient.
         let decay = if recipe.fixed_encoder { 0.0 } else { recipe.weight_decay };
         let norm = optimizer.step(rate, decay, recipe.ema_decay)?;
         let value = if norm.is_finite() { loss.f_double_value(&[])? } else { f64::NAN };
-        let told =
-            course.step(&mut ledger, value, optimizer.steps, recipe.batch, recipe.learning_rate)?;
-        if let Some((loss, samples_per_s)) = told {
-            let ledger = ledger.clone();
-            report(&Progress {
-                ledger,
-                loss,
-                learning_rate: rate,
-                samples_per_s,
-                done,
-                critic: None,
-            });
+        let told = course.step(&mut ledger, value, optimizer.steps, recipe.batch)?;
+        if let Some(progress) = told {
+            report(&progress);
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             state::save(&state_path, &optimizer, &ledger)?;
@@ -140,11 +135,7 @@ pub fn train_autoencoder(
         let figure = recipe.out.join(format!("{}.autoencoder.png", recipe.name));
         write_scores(&card, &held_out, &figure)?;
     }
-    let loss = course.last_loss(&ledger);
-    let samples_per_s = course.samples_per_s(&ledger);
-    let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
-    let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-    report(&Progress { ledger, loss, learning_rate: rate, samples_per_s, done, critic: None });
+    report(&course.end(ledger));
     Ok(card)
 }
 

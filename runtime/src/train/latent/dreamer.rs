@@ -27,13 +27,13 @@ use crate::data::Episode;
 use crate::model::latent::compositor::Compositor;
 use crate::model::latent::files::{COMPOSITOR, NET, load_autoencoder, start_from};
 use crate::model::latent::transformer::{Inputs, Transformer};
-use crate::train::course::Course;
+use crate::train::course::{Course, Plan};
 use crate::train::loader::Loader;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
 use crate::train::publish::looks_for;
 use crate::train::state;
-use crate::train::trainer::{find_episodes, learning_rate, whole_tokens};
+use crate::train::trainer::{find_episodes, whole_tokens};
 use crate::train::{Progress, TrainError};
 
 /// Sequences taken from an episode per visit.
@@ -151,11 +151,15 @@ pub fn train_dreamer(
         publish(recipe, command, size, optimizer, ledger, &looks, count)
     };
     let mut saved_at = Instant::now();
-    let mut course = Course::new(&ledger);
+    let plan = Plan {
+        minutes: recipe.minutes,
+        learning_rate: recipe.learning_rate,
+        warmup_steps: recipe.warmup_steps,
+    };
+    let mut course = Course::new(&ledger, plan);
     let mut under_way = None;
     while ledger.trained_s < 60.0 * recipe.minutes && !stop.load(Ordering::Relaxed) {
-        let done = ledger.trained_s / (60.0 * recipe.minutes);
-        let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
+        let rate = course.rate(&ledger, optimizer.steps);
         let Visit { batch, past, more } = match under_way.take() {
             Some(visit) => visit,
             None => {
@@ -188,18 +192,9 @@ pub fn train_dreamer(
             under_way = Some(Visit { past: own, batch, more });
         }
         let samples = recipe.batch * recipe.frames;
-        let told =
-            course.step(&mut ledger, value, optimizer.steps, samples, recipe.learning_rate)?;
-        if let Some((loss, samples_per_s)) = told {
-            let ledger = ledger.clone();
-            report(&Progress {
-                ledger,
-                loss,
-                learning_rate: rate,
-                samples_per_s,
-                done,
-                critic: critic.as_ref().map(Critic::skill),
-            });
+        let told = course.step(&mut ledger, value, optimizer.steps, samples)?;
+        if let Some(progress) = told {
+            report(&Progress { critic: critic.as_ref().map(Critic::skill), ..progress });
         }
         if saved_at.elapsed().as_secs_f64() > recipe.checkpoint_every_s {
             save(&optimizer, critic.as_ref(), &ledger)?;
@@ -207,17 +202,7 @@ pub fn train_dreamer(
         }
     }
     let card = save(&optimizer, critic.as_ref(), &ledger)?;
-    let (loss, samples_per_s) = (course.last_loss(&ledger), course.samples_per_s(&ledger));
-    let done = (ledger.trained_s / (60.0 * recipe.minutes)).min(1.0);
-    let rate = learning_rate(recipe.learning_rate, recipe.warmup_steps, optimizer.steps, done);
-    report(&Progress {
-        ledger,
-        loss,
-        learning_rate: rate,
-        samples_per_s,
-        done,
-        critic: critic.as_ref().map(Critic::skill),
-    });
+    report(&Progress { critic: critic.as_ref().map(Critic::skill), ..course.end(ledger) });
     Ok(card)
 }
 
