@@ -23,6 +23,7 @@ const MAX_CHANNELS: i64 = 1 << 14;
 const MAX_BLOCKS: i64 = 1 << 10;
 const MAX_STEPS: u32 = 1000;
 const MAX_LOOKS: u32 = 1024;
+const MOST_GRAIN: f32 = 4.0;
 
 /// Kind and sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,14 @@ pub struct Sampler {
     /// sRGB units of 0 to 1.
     #[serde(default)]
     pub context_noise: f32,
+    /// Contrast of the texture that is put on what was never seen closely, as a multiple of what the exemplars and looks say; 0 puts none on.
+    #[serde(default = "default_grain")]
+    pub grain: f32,
+}
+
+/// As the looks say.
+fn default_grain() -> f32 {
+    1.0
 }
 
 /// Where a model comes from.
@@ -331,6 +340,12 @@ impl ModelCard {
                 return Some((field, format!("is {value}; 0 to 1 are allowed")));
             }
         }
+        if !(0.0..=MOST_GRAIN).contains(&s.grain) {
+            return Some((
+                "sampler.grain",
+                format!("is {}; 0 to {MOST_GRAIN} are allowed", s.grain),
+            ));
+        }
         None
     }
 }
@@ -372,7 +387,12 @@ pub(crate) mod tests {
             materials: owned(&["stone"]),
             styles: owned(&["noon"]),
             looks: 4,
-            sampler: Sampler { steps: 2, default_condition_strength: 0.5, context_noise: 0.0 },
+            sampler: Sampler {
+                steps: 2,
+                default_condition_strength: 0.5,
+                context_noise: 0.0,
+                grain: 1.0,
+            },
             provenance: Provenance { recipe: "(\n  steps: 1,\n)".to_owned(), ..Default::default() },
             scores: BTreeMap::from([("psnr_db".to_owned(), 28.5)]),
             observer: Some(ObserverCard {

@@ -25,7 +25,7 @@ const SHARED_STRIDE: usize = 8;
 /// Distance of style weights within which the light is the same.
 const SAME_STYLE: f32 = 0.1;
 /// A keyframe's pixel at least this fine takes the place of the last frame's.
-const FINE_ENOUGH: f32 = 0.75;
+pub(crate) const FINE_ENOUGH: f32 = 0.75;
 /// Two poses nearer than this show the same: 1 is 0.7 m or 14°.
 const NEAR: f32 = 1.0;
 /// Distance of style weights beyond which an old frame shows another weather.

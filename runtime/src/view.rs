@@ -1,11 +1,26 @@
 //! One view of the shadow: scene, maps, sun and paint, drawn together and reused from frame to frame.
 
 use reverie_guard::{CameraPose, ShadowSnapshot};
-use reverie_kernels::raster::{Scene, ShadowMaps, SunMap, raster};
+use reverie_kernels::raster::{SKY, Scene, ShadowMaps, SunMap, raster};
 
 use crate::paint::paint;
 use crate::scene::ShadowScene;
 use crate::style::StyleWeights;
+
+/// Least cosine between the normals of neighbours on one smooth surface: round pillars count, edges do not.
+const SMOOTH: f32 = 0.9;
+/// Largest difference of sun visibility between neighbours in the same light.
+const SAME_LIGHT: f32 = 0.1;
+
+/// Neighbouring pixels `a` and `b` lie on the same smooth surface in the same light: what differs between them is texture, not outline, edge or cast
+/// shadow. Never of the sky.
+#[inline]
+pub fn is_same_surface(maps: &ShadowMaps, a: usize, b: usize) -> bool {
+    maps.primitive[a] != SKY
+        && maps.primitive[a] == maps.primitive[b]
+        && maps.normal[a].dot(maps.normal[b]) > SMOOTH
+        && (maps.sun_visibility[a] - maps.sun_visibility[b]).abs() < SAME_LIGHT
+}
 
 /// Everything that is known of a view before a model looks at it.
 #[derive(Debug)]

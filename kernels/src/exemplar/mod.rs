@@ -9,6 +9,10 @@
 //! Levels are filled from coarse to fine by confidence: where a texel was never seen, the mean of its
 //! neighbourhood stands in, down to the mean colour of the whole material.
 
+mod grain;
+
+pub use grain::{Grain, contrast};
+
 use crate::geometry::floor;
 use crate::raster::ShadowMaps;
 use crate::rows::each_row;
@@ -42,6 +46,9 @@ pub struct Exemplars {
     /// The same after filling; 4th value is confidence, 0 to 1.
     filled: Vec<[f32; 4]>,
     stale: [bool; LAYERS],
+    /// As `filled`, with grain in place of what is not known; empty until somebody asks.
+    grained: Vec<[f32; 4]>,
+    ungrained: [bool; LAYERS],
 }
 
 impl Default for Exemplars {
@@ -57,6 +64,8 @@ impl Exemplars {
             texels: vec![[0.0; 4]; LAYERS * LAYER_TEXELS],
             filled: vec![[0.0; 4]; LAYERS * LAYER_TEXELS],
             stale: [false; LAYERS],
+            grained: Vec::new(),
+            ungrained: [true; LAYERS],
         }
     }
 
@@ -102,11 +111,26 @@ impl Exemplars {
         self.texels[(layer + 1) * LAYER_TEXELS - 1]
     }
 
+    /// As [`all_filled`](Self::all_filled), but what was never seen closely gets the texture of `grain`, about the colours that are known. To be asked
+    /// with the same grain each time.
+    pub fn all_grained(&mut self, grain: &Grain) -> Filled<'_> {
+        let texels = &self.texels;
+        self.grained.resize(LAYERS * LAYER_TEXELS, [0.0; 4]);
+        let (grained, ungrained) = (&mut self.grained, &mut self.ungrained);
+        each_row((grained, LAYER_TEXELS), (ungrained, 1), |layer, filled, stale| {
+            if std::mem::take(&mut stale[0]) {
+                let texels = &texels[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS];
+                fill(texels, Some(grain.layer(layer)), filled);
+            }
+        });
+        Filled(&self.grained)
+    }
+
     fn fill_stale(&mut self) {
         let texels = &self.texels;
         each_row((&mut self.filled, LAYER_TEXELS), (&mut self.stale, 1), |layer, filled, stale| {
             if std::mem::take(&mut stale[0]) {
-                fill(&texels[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS], filled);
+                fill(&texels[layer * LAYER_TEXELS..(layer + 1) * LAYER_TEXELS], None, filled);
             }
         });
     }
@@ -135,7 +159,7 @@ impl Exemplars {
                 continue;
             }
             let detail = detail(&rgb[3 * pixel..], &paint[3 * pixel..]);
-            self.stale[layer] = true;
+            (self.stale[layer], self.ungrained[layer]) = (true, true);
             for level in level..LEVELS {
                 let side = SIZE >> level;
                 let [u, v] =
@@ -195,6 +219,33 @@ impl<'a> Filled<'a> {
         let side = SIZE >> level;
         &self.0[layer * LAYER_TEXELS + LEVEL_OFFSET[level]..][..side * side]
     }
+
+    /// Detail (log-ratio, RGB) of `layer` at `uv`, in periods, that a pixel which covers `footprint` of them resolves, and one that covers `times` as much
+    /// does not; `times` is 1 at least.
+    ///
+    /// # Panics
+    /// `layer` is none of [`LAYERS`].
+    pub fn band(self, layer: usize, footprint: f32, times: f32, uv: [f32; 2]) -> [f32; 3] {
+        let texels = &self.0[layer * LAYER_TEXELS..][..LAYER_TEXELS];
+        let (fine, fine_part) = level_of(footprint);
+        let (coarse, coarse_part) = level_of(footprint * times);
+        let mut band = [0.0; 3];
+        let mut below = None;
+        // From level to level, of the first and the last one a part.
+        for level in fine..=coarse.min(LEVELS - 2) {
+            let from = if level == fine { fine_part } else { 0.0 };
+            let to = if level == coarse { coarse_part } else { 1.0 };
+            if to > from {
+                let here = below.unwrap_or_else(|| sample(texels, level, uv));
+                let above = sample(texels, level + 1, uv);
+                for (band, (here, above)) in band.iter_mut().zip(here.iter().zip(above)) {
+                    *band += (here - above) * (to - from);
+                }
+                below = Some(above);
+            }
+        }
+        band
+    }
 }
 
 /// Between the two levels whose texels are about as large as the pixel.
@@ -240,22 +291,23 @@ fn coarsen(texels: &mut [[f32; 4]], level: usize) {
     }
 }
 
-/// From coarse to fine: a texel's own mean by its confidence, else what the level above says.
-fn fill(texels: &[[f32; 4]], filled: &mut [[f32; 4]]) {
+/// From coarse to fine: a texel's own mean by its confidence, else what the level above says, and `grain`'s way from there to here.
+fn fill(texels: &[[f32; 4]], grain: Option<&[f32]>, filled: &mut [[f32; 4]]) {
     for level in (0..LEVELS).rev() {
         let side = SIZE >> level;
         for v in 0..side {
             for u in 0..side {
                 let at = LEVEL_OFFSET[level] + v * side + u;
-                let above = if level + 1 < LEVELS {
-                    filled[LEVEL_OFFSET[level + 1] + (v / 2) * (side / 2) + u / 2]
+                let (above, band) = if level + 1 < LEVELS {
+                    let above = LEVEL_OFFSET[level + 1] + (v / 2) * (side / 2) + u / 2;
+                    (filled[above], grain.map_or(0.0, |grain| grain[at] - grain[above]))
                 } else {
-                    [0.0; 4]
+                    ([0.0; 4], 0.0)
                 };
                 let own = texels[at];
                 let trust = own[3] / (own[3] + HALF_WEIGHT);
                 for c in 0..3 {
-                    filled[at][c] = above[c] + (own[c] - above[c]) * trust;
+                    filled[at][c] = above[c] + (own[c] - above[c]) * trust + band * (1.0 - trust);
                 }
                 // Knowing only the mean colour is worth a quarter per level.
                 filled[at][3] = trust + (1.0 - trust) * 0.75 * above[3];
@@ -282,111 +334,4 @@ fn sample(texels: &[[f32; 4]], level: usize, uv: [f32; 2]) -> [f32; 4] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A wall of `n` pixels across one period, seen at the finest level.
-    fn maps(n: usize, layer: u8, footprint: f32) -> ShadowMaps {
-        ShadowMaps {
-            width: n,
-            height: 1,
-            uv: (0..n).map(|i| [(i as f32 + 0.5) / n as f32, 0.5 / SIZE as f32]).collect(),
-            layer: vec![layer; n],
-            footprint: vec![footprint; n],
-            sun_visibility: vec![1.0; n],
-            ..Default::default()
-        }
-    }
-
-    fn stripes(n: usize) -> Vec<f32> {
-        (0..n).flat_map(|i| [if i % 8 < 4 { 0.3 } else { 0.7 }; 3]).collect()
-    }
-
-    #[test]
-    fn what_was_written_is_read_under_another_light() {
-        let maps = maps(SIZE, 6, 0.5 / SIZE as f32);
-        let (mut exemplars, paint) = (Exemplars::new(), vec![0.5; 3 * SIZE]);
-        for _ in 0..40 {
-            exemplars.write(&maps, &stripes(SIZE), &paint, |_| 1.0);
-        }
-        let dim = vec![0.25; 3 * SIZE];
-        let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![0.0; SIZE]);
-        exemplars.read(&maps, &dim, &mut rgb, &mut confidence);
-        for pixel in 0..SIZE {
-            let expected = (stripes(SIZE)[3 * pixel] + DARK) / (0.5 + DARK) * (0.25 + DARK) - DARK;
-            assert!(
-                (rgb[3 * pixel] - expected).abs() < 0.02,
-                "pixel {pixel}: {} {expected}",
-                rgb[3 * pixel]
-            );
-            assert!(confidence[pixel] > 0.8);
-        }
-    }
-
-    #[test]
-    fn an_unseen_texel_takes_the_mean_of_its_material() {
-        let mut exemplars = Exemplars::new();
-        let mut seen = maps(SIZE, 6, 0.5 / SIZE as f32);
-        seen.uv.iter_mut().for_each(|uv| uv[0] *= 0.5);
-        for _ in 0..40 {
-            exemplars.write(&seen, &vec![0.7; 3 * SIZE], &vec![0.5; 3 * SIZE], |_| 1.0);
-        }
-        let all = maps(SIZE, 6, 0.5 / SIZE as f32);
-        let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![0.0; SIZE]);
-        exemplars.read(&all, &vec![0.5; 3 * SIZE], &mut rgb, &mut confidence);
-        let last = SIZE - 6;
-        assert!((rgb[3 * last] - 0.7).abs() < 0.03, "{}", rgb[3 * last]);
-        assert!(confidence[last] < confidence[4]);
-    }
-
-    #[test]
-    fn other_materials_and_the_sky_keep_the_paint() {
-        let mut exemplars = Exemplars::new();
-        let brick = maps(SIZE, 6, 0.01);
-        exemplars.write(&brick, &stripes(SIZE), &vec![0.5; 3 * SIZE], |_| 1.0);
-        for layer in [8, 255] {
-            let other = maps(SIZE, layer, 0.01);
-            let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![1.0; SIZE]);
-            exemplars.read(&other, &vec![0.5; 3 * SIZE], &mut rgb, &mut confidence);
-            assert!(
-                rgb.iter().all(|v| (v - 0.5).abs() < 1e-5) && confidence.iter().all(|c| *c == 0.0)
-            );
-        }
-    }
-
-    #[test]
-    fn damaged_texels_are_refused() {
-        assert!(Exemplars::from_finest(&[[0.0; 4]; 3]).is_none());
-        let mut texels = vec![[0.0; 4]; LAYERS * FINEST_TEXELS];
-        assert!(Exemplars::from_finest(&texels).is_some());
-        texels[5][1] = f32::NAN;
-        assert!(Exemplars::from_finest(&texels).is_none());
-    }
-
-    #[test]
-    fn the_finest_level_alone_brings_all_levels_back() {
-        let seen = maps(SIZE, 6, 0.5 / SIZE as f32);
-        let mut exemplars = Exemplars::new();
-        for _ in 0..40 {
-            exemplars.write(&seen, &stripes(SIZE), &[0.5; 3 * SIZE], |_| 1.0);
-        }
-        let finest: Vec<[f32; 4]> = (0..LAYERS)
-            .flat_map(|layer| exemplars.filled(layer, 0).to_vec())
-            .map(|[r, g, b, confidence]| [r, g, b, 8.0 * confidence])
-            .collect();
-        let mut again = Exemplars::from_finest(&finest).unwrap();
-        for footprint in [0.5 / SIZE as f32, 4.0 / SIZE as f32, 1.0] {
-            let view = maps(SIZE, 6, footprint);
-            let read = |from: &mut Exemplars| {
-                let (mut rgb, mut confidence) = (vec![0.0; 3 * SIZE], vec![0.0; SIZE]);
-                from.read(&view, &[0.5; 3 * SIZE], &mut rgb, &mut confidence);
-                rgb
-            };
-            let (before, after) = (read(&mut exemplars), read(&mut again));
-            for (a, b) in before.iter().zip(&after) {
-                assert!((a - b).abs() < 0.03, "{a} {b} at footprint {footprint}");
-            }
-        }
-        assert_eq!(again.mean(8), [0.0; 4]);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reverie_guard::{CameraPose, ShadowSnapshot};
-use reverie_kernels::raster::{SKY, ShadowMaps, raster};
+use reverie_kernels::raster::{ShadowMaps, raster};
 use reverie_kernels::warp::{PastFrame, warp, warp_coverage};
 
 use super::fill::spread_known;
@@ -16,12 +16,7 @@ use crate::data::{DataError, Episode};
 use crate::request::{Action, DreamMode, DreamRequest};
 use crate::scene::ShadowScene;
 use crate::style::StyleWeights;
-use crate::view::ShadowView;
-
-/// Least cosine between the normals of neighbours on one smooth surface: round pillars count, edges do not.
-const SMOOTH: f32 = 0.9;
-/// Largest difference of sun visibility between neighbours in the same light.
-const SAME_LIGHT: f32 = 0.1;
+use crate::view::{ShadowView, is_same_surface};
 
 /// An episode in memory. Frames are counted as in the episode: those below [`PROMPT_FRAMES`] are the prompt.
 #[derive(Debug)]
@@ -48,8 +43,7 @@ pub struct Clip {
 pub struct Facts {
     /// One flag a pixel: no prompt frame showed it.
     pub revealed: Vec<bool>,
-    /// For each pixel, whether its right and its lower neighbour lie on the same smooth surface in the same light:
-    /// what differs between them is texture, not outline, edge or cast shadow. Never of the sky.
+    /// For each pixel, whether its right and its lower neighbour lie on the same smooth surface in the same light.
     pub same_surface: Vec<[bool; 2]>,
 }
 
@@ -276,12 +270,7 @@ impl Prompt {
 /// See [`Facts::same_surface`].
 fn same_surface(maps: &ShadowMaps) -> Vec<[bool; 2]> {
     let (width, height) = (maps.width, maps.height);
-    let same = |a: usize, b: usize| {
-        maps.primitive[a] != SKY
-            && maps.primitive[a] == maps.primitive[b]
-            && maps.normal[a].dot(maps.normal[b]) > SMOOTH
-            && (maps.sun_visibility[a] - maps.sun_visibility[b]).abs() < SAME_LIGHT
-    };
+    let same = |a: usize, b: usize| is_same_surface(maps, a, b);
     let pair = |i: usize| {
         [i % width + 1 < width && same(i, i + 1), i / width + 1 < height && same(i, i + width)]
     };
@@ -297,6 +286,7 @@ pub fn at(frame: usize) -> usize {
 mod tests {
     use glam::{Quat, Vec3};
     use reverie_guard::{Body, BodyKind, CameraPose, Pose, Shape};
+    use reverie_kernels::raster::SKY;
 
     use super::*;
 

@@ -30,6 +30,8 @@ const LEAST_STYLE: f32 = 0.6;
 const LOOK_WEIGHT: f32 = 2.0;
 /// Noise level that the model is told of in play: its own past is never perfect.
 const CONTEXT_NOISE: f32 = 0.15;
+/// What [`Sampler::grain`] a new model begins with.
+const GRAIN: f32 = 1.0;
 
 /// The looks that go with a model: those of another model's card, or what the episodes in `folders` show, or else the
 /// ones that are trained on.
@@ -192,6 +194,7 @@ pub(crate) fn new_card(
             steps: 1,
             default_condition_strength: 1.0,
             context_noise: CONTEXT_NOISE,
+            grain: GRAIN,
         },
         provenance,
         scores: BTreeMap::new(),

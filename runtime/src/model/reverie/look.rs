@@ -6,12 +6,19 @@
 
 use std::path::Path;
 
-use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, LAYERS};
+use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, Grain, LAYERS, contrast};
 
 use crate::material::MATERIAL_ALBEDO;
 use crate::model::ModelError;
 use crate::paint::linear_to_srgb;
 use crate::style::{STYLE_NAMES, StyleWeights};
+
+/// A look says how a material is textured if its texels have this weight in the mean.
+const WELL_SEEN: f32 = 1.2;
+/// Weather hides texture. So a material has the contrast that this share of its looks stays below.
+const CLEAR_SHARE: f32 = 0.75;
+/// A look of less contrast than this share of a material's is too faint to be raised to it.
+const TOO_FAINT: f32 = 0.5;
 
 /// Quantiles of each channel that describe a palette.
 const QUANTILES: usize = 9;
@@ -38,6 +45,10 @@ impl Look {
 
     fn layer(&self, layer: usize) -> &[[f32; 4]] {
         &self.0[layer * FINEST_TEXELS..(layer + 1) * FINEST_TEXELS]
+    }
+
+    fn contrast(&self, layer: usize) -> f32 {
+        contrast(self.layer(layer))
     }
 
     fn knows(&self, layer: usize) -> bool {
@@ -87,6 +98,37 @@ impl Looks {
     }
 }
 
+/// A texture for each layer that some look shows well, whatever the weather of the look; the seed picks.
+pub fn grain_of(looks: &[Look], seed: u64) -> Grain {
+    let mut picked = vec![[0.0; 4]; LAYERS * FINEST_TEXELS];
+    let mut scale = [0.0; LAYERS];
+    for layer in 0..LAYERS {
+        let weight = |look: &&Look| look.layer(layer).iter().map(|t| t[3]).sum::<f32>();
+        let seen = looks.iter().filter(|look| weight(look) >= WELL_SEEN * FINEST_TEXELS as f32);
+        let mut seen: Vec<(f32, &Look)> = seen.map(|look| (look.contrast(layer), look)).collect();
+        seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((usual, _)) = seen.get((CLEAR_SHARE * seen.len() as f32) as usize) else {
+            continue;
+        };
+        let usual = *usual;
+        seen.retain(|(contrast, _)| *contrast > 0.0 && *contrast >= TOO_FAINT * usual);
+        if let Some((contrast, look)) = seen.get(pick(seed, layer) % seen.len().max(1)) {
+            scale[layer] = usual / contrast;
+            picked[layer * FINEST_TEXELS..(layer + 1) * FINEST_TEXELS]
+                .copy_from_slice(look.layer(layer));
+        }
+    }
+    let mut picked = Exemplars::from_finest(&picked).unwrap_or_default();
+    Grain::new(&mut picked, &scale)
+}
+
+/// A large number for the material of `layer`. Neighbouring seeds differ in no fixed order.
+fn pick(seed: u64, layer: usize) -> usize {
+    let hash = (seed ^ (layer as u64 / 2).wrapping_mul(0xA24B_AED4_963E_E407))
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (hash >> 33) as usize
+}
+
 /// Takes each material from one of the looks that know it, by `seed`.
 fn mix(looks: &[Look], seed: u64) -> Vec<[f32; 4]> {
     if looks.is_empty() {
@@ -95,11 +137,9 @@ fn mix(looks: &[Look], seed: u64) -> Vec<[f32; 4]> {
     (0..LAYERS)
         .flat_map(|layer| {
             let knowing: Vec<&Look> = looks.iter().filter(|look| look.knows(layer)).collect();
-            // Both layers of a material come from one look if they can; neighbouring seeds differ in no fixed order.
-            let hash = (seed ^ (layer as u64 / 2).wrapping_mul(0xA24B_AED4_963E_E407))
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let pick = (hash >> 33) as usize;
-            knowing.get(pick % knowing.len().max(1)).unwrap_or(&&looks[0]).layer(layer)
+            // Both layers of a material come from one look if they can.
+            let chosen = knowing.get(pick(seed, layer) % knowing.len().max(1));
+            chosen.unwrap_or(&&looks[0]).layer(layer)
         })
         .copied()
         .collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use reverie_guard::check_request;
-use reverie_kernels::exemplar::Exemplars;
+use reverie_kernels::exemplar::{Exemplars, Grain};
 use reverie_kernels::present::{Detail, FrameGuide, clean_sky};
 use reverie_kernels::rows::both;
 use reverie_kernels::warp::PastFrame;
@@ -34,6 +34,7 @@ pub mod carry;
 mod draft;
 mod dreaming;
 pub mod files;
+mod grain;
 pub mod layers;
 pub mod look;
 mod measured;
@@ -102,6 +103,10 @@ pub struct ReverieModel {
     detail: Option<Arc<Detail>>,
     /// What the exemplars begin with.
     looks: Looks,
+    /// What materials are textured with that nobody has seen closely.
+    grain: Grain,
+    /// By how much the texture changes each value of the last picture, a log-ratio; kept for its memory.
+    textured: Vec<f32>,
     /// The weather that the exemplars show; `None` before the first frame.
     exemplar_style: Option<StyleWeights>,
     use_past: bool,
@@ -154,6 +159,7 @@ impl ReverieModel {
                 .and_then(|o| o.thresholds.clone())
                 .unwrap_or_default(),
         });
+        let grain = look::grain_of(&looks, options.seed);
         let looks = Looks::new(looks, options.seed, options.prompt.as_deref())?;
         let knows_memory = card.condition.iter().any(|name| name == CHANNEL_NAMES[MEMORY]);
         Ok(Self {
@@ -176,6 +182,8 @@ impl ReverieModel {
             exemplars: Exemplars::new(),
             detail: None,
             looks,
+            grain,
+            textured: Vec::new(),
             exemplar_style: None,
             use_past: true,
             knows_memory,
@@ -427,6 +435,20 @@ impl ReverieModel {
     /// Draws `pictures` pictures; what is `held` of one of them, interleaved sRGB with the share that is drawn anew,
     /// stays as it is. `salt` 0 is the noise that belongs to the frame.
     fn denoise(
+        &mut self,
+        maps: &[f32],
+        globals: &[f32; GLOBALS],
+        pictures: usize,
+        salt: u64,
+        held: Option<(&[f32], &[f32])>,
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut rgb = self.network(maps, globals, pictures, salt, held)?;
+        self.put_texture_on(&mut rgb, maps, held.map(|(_, anew)| anew));
+        Ok(rgb)
+    }
+
+    /// As [`denoise`](Self::denoise), before any texture is put on.
+    fn network(
         &mut self,
         maps: &[f32],
         globals: &[f32; GLOBALS],
