@@ -448,6 +448,7 @@ pub(crate) mod tests {
             ("steps: 2", "stops: 2", "stops"),
             ("steps: 2", "steps: 0", "sampler.steps"),
             ("looks: 4", "looks: 4000000000", "looks"),
+            ("grain: 1.0", "grain: NaN", "sampler.grain"),
             ("width: 128", "width: 0", "architecture.width"),
             ("height: 72", "height: 72000", "architecture.height"),
             ("head_channels: 32", "head_channels: -1", "head_channels"),
