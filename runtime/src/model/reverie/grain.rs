@@ -103,8 +103,9 @@ impl Known<'_> {
                     let gain = if share > 0.0 { SEEN_BEFORE * gain } else { gain };
                     // Fog hides texture.
                     let strength = gain * (-fog_per_m * at_m.length()).exp();
-                    let band = texture.band(layer, footprint, times, uv);
-                    change.copy_from_slice(&band.map(|v| (strength * v).clamp(-MOST, MOST)));
+                    let [r, g, b] = texture.band(layer, footprint, times, uv);
+                    // Brightness alone: a texel that saw something else would be a streak of another colour.
+                    change.fill((strength * (r + g + b) / 3.0).clamp(-MOST, MOST));
                 }
             }
         });
