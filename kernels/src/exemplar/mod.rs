@@ -29,7 +29,7 @@ pub const LAYER_TEXELS: usize = 5461;
 /// Texels of one layer at the finest level, its first ones.
 pub const FINEST_TEXELS: usize = SIZE * SIZE;
 /// Keeps ratios of dark pixels finite; sRGB units.
-const DARK: f32 = 0.04;
+pub const DARK: f32 = 0.04;
 /// Confidence stops growing here, so that the mean goes on following, slowly.
 const MOST_WEIGHT: f32 = 48.0;
 /// A texel of this weight is believed by half. More would wash out the contrast of what was seen once.

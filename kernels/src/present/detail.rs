@@ -7,11 +7,9 @@
 
 use glam::Vec3;
 
-use crate::exemplar::{Exemplars, LAYERS, LEVELS, SIZE};
+use crate::exemplar::{DARK, Exemplars, LAYERS, LEVELS, SIZE};
 use crate::rows::each_row;
 
-/// Keeps ratios of dark pixels finite, as in [`Exemplars`]; sRGB units.
-const DARK: f32 = 0.04;
 /// No texture changes a colour by more, as a log-ratio.
 const MOST: f32 = 0.7;
 /// A neural picture resolves about so many of its own pixels.

@@ -6,7 +6,8 @@ use std::time::Instant;
 use reverie_guard::{Level, Levels};
 
 use super::{
-    KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED, on,
+    Asked, KNOWN, Net, OWN_MEMORY_TRUST, OWN_TRUST, REWRITE_FRAMES, ReverieModel, WELL_REMEMBERED,
+    on,
 };
 use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
@@ -49,7 +50,9 @@ impl ReverieModel {
             None => {
                 let maps = std::mem::take(&mut self.maps);
                 let globals = self.globals;
-                let drawn_rgb = self.denoise(&maps, &globals, 1, 0, None);
+                let asked =
+                    Asked { maps: &maps, globals: &globals, pictures: 1, salt: 0, held: None };
+                let drawn_rgb = self.denoise(asked);
                 self.maps = maps;
                 drawn_rgb?
             }
@@ -218,14 +221,16 @@ impl Drafts for ReverieModel {
             (Redraft::Strengthen, Some(mut told)) => {
                 told.condition_strength = 1.0;
                 let maps = self.maps.clone();
-                self.denoise(&maps, &told.pack(), 1, 0, held.filter(|_| keeps))?
+                let (globals, held) = (told.pack(), held.filter(|_| keeps));
+                self.denoise(Asked { maps: &maps, globals: &globals, pictures: 1, salt: 0, held })?
             }
             (Redraft::Strengthen, None) => draft.rgb.clone(),
             (Redraft::Parts { pictures }, _) => {
                 let maps = self.maps_without_past(bad);
                 let held = held.filter(|_| keeps || self.dreamed.is_none());
                 let globals = self.globals;
-                self.denoise(&maps, &globals, pictures, self.redrafts, held)?
+                let salt = self.redrafts;
+                self.denoise(Asked { maps: &maps, globals: &globals, pictures, salt, held })?
             }
         };
         Ok(rgb.chunks_exact(values).map(<[f32]>::to_vec).collect())

@@ -7,7 +7,7 @@
 //! and keeps it ([`restore`]).
 
 use reverie_guard::CameraPose;
-use reverie_kernels::exemplar::{Filled, LAYERS};
+use reverie_kernels::exemplar::{DARK, Filled, LAYERS};
 use reverie_kernels::raster::Rays;
 use reverie_kernels::rows::each_row;
 
@@ -21,8 +21,6 @@ use crate::profile_scope;
 use crate::references::FINE_ENOUGH;
 use crate::view::ShadowView;
 
-/// Keeps ratios of dark pixels finite, as in the exemplars; sRGB units.
-const DARK: f32 = 0.04;
 /// A network draws what is wider than so many pixels by itself.
 const DRAWN_PX: f32 = 8.0;
 /// Of a surface that was seen from farther off there is a truth; what is invented between its pixels is put on with this share.

@@ -77,6 +77,20 @@ enum Net {
     Latent(Box<LatentStream>),
 }
 
+/// Pictures that the network is to draw.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    /// Of the condition.
+    maps: &'a [f32],
+    globals: &'a [f32; GLOBALS],
+    /// How many.
+    pictures: usize,
+    /// 0 is the noise that belongs to the frame.
+    salt: u64,
+    /// What stays of a picture, interleaved sRGB, and the share of each pixel that is drawn anew.
+    held: Option<(&'a [f32], &'a [f32])>,
+}
+
 /// The streaming model.
 #[derive(Debug)]
 pub struct ReverieModel {
@@ -432,30 +446,16 @@ impl ReverieModel {
         })
     }
 
-    /// Draws `pictures` pictures; what is `held` of one of them, interleaved sRGB with the share that is drawn anew,
-    /// stays as it is. `salt` 0 is the noise that belongs to the frame.
-    fn denoise(
-        &mut self,
-        maps: &[f32],
-        globals: &[f32; GLOBALS],
-        pictures: usize,
-        salt: u64,
-        held: Option<(&[f32], &[f32])>,
-    ) -> Result<Vec<f32>, ModelError> {
-        let mut rgb = self.network(maps, globals, pictures, salt, held)?;
-        self.put_texture_on(&mut rgb, maps, held.map(|(_, anew)| anew));
+    /// Draws what is asked for, with texture.
+    fn denoise(&mut self, asked: Asked) -> Result<Vec<f32>, ModelError> {
+        let mut rgb = self.network(asked)?;
+        self.put_texture_on(&mut rgb, asked.maps, asked.held.map(|(_, anew)| anew));
         Ok(rgb)
     }
 
     /// As [`denoise`](Self::denoise), before any texture is put on.
-    fn network(
-        &mut self,
-        maps: &[f32],
-        globals: &[f32; GLOBALS],
-        pictures: usize,
-        salt: u64,
-        held: Option<(&[f32], &[f32])>,
-    ) -> Result<Vec<f32>, ModelError> {
+    fn network(&mut self, asked: Asked) -> Result<Vec<f32>, ModelError> {
+        let Asked { maps, globals, pictures, salt, held } = asked;
         profile_scope!("denoise");
         // Drawn on the CPU, so that a seed means the same on every device.
         let frame = self.frames.wrapping_mul(0x9E37_79B9_7F4A_7C15);
