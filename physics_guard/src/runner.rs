@@ -260,7 +260,8 @@ impl Guard {
         if self.observed.looked {
             self.learn(judgement);
         }
-        self.attention.shown(self.expected.snapshot.time_s, &self.observed, judgement);
+        let expected = (&self.expected, &self.thresholds);
+        self.attention.shown(expected, &self.observed, judgement);
         let suspects = Suspects {
             bodies: judgement.suspicions.iter().filter_map(|v| v.finding.object).collect(),
             region: judgement.suspicions.iter().any(|v| v.finding.object.is_none()),

@@ -4,9 +4,13 @@
 //! odd, for a while after that, and now and then all the same: for what came into view, and for what went wrong too slowly to be odd. Where nothing is odd the
 //! picture need not wait for it.
 
+use std::collections::HashMap;
+
 use super::{Guard, Judgement};
 use crate::check::Remembered;
+use crate::expected::Expected;
 use crate::observed::{Measurement, Observed};
+use crate::thresholds::Thresholds;
 
 /// The observer is asked at least so often, seconds of the game's time.
 const LOOK_EVERY_S: f64 = 0.6;
@@ -16,6 +20,11 @@ const ALERT_PICTURES: u8 = 5;
 const ODD: f32 = 0.5;
 /// A body that is seen further from its place is odd, pixels.
 const ODD_SHIFT_PX: f32 = 1.5;
+
+/// A body that came into view is looked at so often at once: what nobody knows cannot be missed.
+const FIRST_LOOKS: u8 = 4;
+/// Bodies whose looks are counted.
+const MOST_BODIES: usize = 4096;
 
 /// What a glance at a picture says.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +38,12 @@ pub enum Glance {
 }
 
 /// When an observer is asked.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Attention {
     looked_s: Option<f64>,
     alert: u8,
+    /// By body, how often an observer was asked while it was in sight; up to [`FIRST_LOOKS`].
+    looks: HashMap<u64, u8>,
 }
 
 impl Attention {
@@ -42,10 +53,29 @@ impl Attention {
         self.looked_s.is_none_or(since)
     }
 
+    /// A body in sight is hardly known.
+    fn is_curious(&self, expected: &Expected, thresholds: &Thresholds) -> bool {
+        let known = |id| self.looks.get(&id).is_some_and(|looks| *looks >= FIRST_LOOKS);
+        plainly_seen(expected, thresholds).any(|id| !known(id))
+    }
+
     /// A picture is shown.
-    pub(super) fn shown(&mut self, now_s: f64, observed: &Observed, judgement: &Judgement) {
+    pub(super) fn shown(
+        &mut self,
+        (expected, thresholds): (&Expected, &Thresholds),
+        observed: &Observed,
+        judgement: &Judgement,
+    ) {
         if !observed.looked {
             return;
+        }
+        let now_s = expected.snapshot.time_s;
+        if self.looks.len() + expected.views.len() > MOST_BODIES {
+            self.looks.clear();
+        }
+        for id in plainly_seen(expected, thresholds) {
+            let looks = self.looks.entry(id).or_default();
+            *looks = (*looks + 1).min(FIRST_LOOKS);
         }
         self.looked_s = Some(now_s);
         // If what looks as before is seen elsewhere, it is the observer that errs.
@@ -57,6 +87,13 @@ impl Attention {
         let odd = !judgement.suspicions.is_empty() || observed.measurements.iter().any(displaced);
         self.alert = if odd { ALERT_PICTURES } else { self.alert.saturating_sub(1) };
     }
+}
+
+/// Ids of the bodies that have pixels enough to be missed.
+fn plainly_seen(expected: &Expected, thresholds: &Thresholds) -> impl Iterator<Item = u64> {
+    let least_px = thresholds.permanence_px;
+    let seen = expected.views.iter().filter(move |view| view.pixels >= least_px);
+    seen.filter_map(|view| expected.body(view)).map(|body| body.id)
 }
 
 impl Guard {
@@ -81,7 +118,11 @@ impl Guard {
         let judgement = self.conclude(remembered);
         match judgement.suspicions.is_empty() {
             false => Glance::Odd,
-            true if self.attention.is_due(self.expected.snapshot.time_s) => Glance::Due(judgement),
+            true if self.attention.is_due(self.expected.snapshot.time_s)
+                || self.attention.is_curious(&self.expected, &self.thresholds) =>
+            {
+                Glance::Due(judgement)
+            }
             true => Glance::Fine(judgement),
         }
     }

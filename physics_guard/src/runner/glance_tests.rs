@@ -27,8 +27,13 @@ impl Play {
 
     /// Shows what `draw` makes of the court.
     fn show(&mut self, draw: impl Fn(&mut ShadowSnapshot)) -> Judgement {
+        self.show_of(court(), draw)
+    }
+
+    /// The same of another state.
+    fn show_of(&mut self, truth: ShadowSnapshot, draw: impl Fn(&mut ShadowSnapshot)) -> Judgement {
         let time_s = STEP_S * self.frame as f64;
-        let truth = ShadowSnapshot { tick: self.frame, time_s, ..court() };
+        let truth = ShadowSnapshot { tick: self.frame, time_s, ..truth };
         self.frame += 1;
         let mut drawn = truth.clone();
         draw(&mut drawn);
@@ -95,4 +100,23 @@ fn after_a_cut_and_in_another_light_everything_is_looked_at() {
         play.show(|_| {});
         assert_eq!(play.looks, before + 1);
     }
+}
+
+#[test]
+fn what_came_into_view_is_looked_at_until_it_is_known() {
+    let mut play = Play::new();
+    let mut without = court();
+    without.bodies.retain(|body| body.id != 10);
+    for _ in 0..45 {
+        play.show_of(without.clone(), |_| {});
+    }
+    let (looks, waits) = (play.looks, play.waits);
+    for _ in 0..12 {
+        assert!(play.show(|_| {}).accepts());
+    }
+    let first = play.looks - looks;
+    assert!((4..=10).contains(&first), "{first} looks");
+    let known = play.guard.observed().measurements.iter().find(|m| m.id == 10);
+    assert!(known.is_some_and(|m| m.known_frames >= 3.0), "it could be missed now");
+    assert!(play.waits - waits <= 8, "{} waited", play.waits - waits);
 }

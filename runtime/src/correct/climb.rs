@@ -14,7 +14,7 @@ use reverie_guard::{
 use reverie_kernels::warp::PastFrame;
 
 use super::patch::{bad_tiles, proxy};
-use super::{Draft, Drafts, Eye, GuardMode, GuardNote, GuardOrders, GuardStats, Keep};
+use super::{Draft, Drafts, Eye, GuardMode, GuardNote, GuardOrders, GuardStats, Keep, Steering};
 use crate::condition::Candidates;
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, Observe, WorldModel, ms};
@@ -152,7 +152,12 @@ impl Corrector {
         orders: &GuardOrders,
     ) -> Result<(NeuralFrame, Option<GuardNote>), ModelError> {
         let taken = Instant::now();
-        let mut draft = drafts.draft(request)?;
+        // Where the player is belongs to the physics, too: a camera that walks through walls would break it in every pixel.
+        let steering = match orders.mode {
+            GuardMode::Correct => Steering::Player,
+            GuardMode::Off | GuardMode::Observe => Steering::Commands,
+        };
+        let mut draft = drafts.draft(request, steering)?;
         let begun = Instant::now();
         let Some(view) = drafts.view() else {
             let frame = drafts.finish(request, draft, FrameSource::Model, Keep::All)?;
@@ -170,7 +175,7 @@ impl Corrector {
             }
         };
         draft.times.guard_ms += ms(begun.elapsed());
-        let alarms = self.alarms(&judgement, orders.mode);
+        let alarms = self.alarms(&judgement, orders.mode, request.mode);
         let size = drafts.view().map_or((0, 0), |v| (v.maps.width as u32, v.maps.height as u32));
         let climbing = Instant::now();
         let outcome = if alarms.is_empty() {
@@ -244,7 +249,7 @@ impl Corrector {
             }
         };
         frame.times.guard_ms += ms(begun.elapsed());
-        let alarms = self.alarms(&judgement, orders.mode);
+        let alarms = self.alarms(&judgement, orders.mode, request.mode);
         let size = (frame.width, frame.height);
         let climbing = Instant::now();
         let draft = Draft { rgb, times: frame.times };
@@ -321,21 +326,21 @@ impl Corrector {
         self.guard.shown_unjudged();
     }
 
-    /// What must be corrected in this very picture. What was corrected lately is so again at the first suspicion.
+    /// What must be corrected in this very picture. What was corrected lately is so again at the first suspicion, and so is a dream: it is unlikely to be
+    /// right, and loses nothing but itself.
     /// Checks that look at many pictures speak on for a while after a fault is gone: a body that is where it should be
     /// is then left alone.
-    fn alarms(&self, judgement: &Judgement, mode: GuardMode) -> Vec<Verdict> {
+    fn alarms(&self, judgement: &Judgement, mode: GuardMode, dreamed: DreamMode) -> Vec<Verdict> {
         if mode != GuardMode::Correct {
             return Vec::new();
         }
         let again = |verdict: &&Verdict| {
             let key = (verdict.check, verdict.finding.object);
-            self.ladder.is_alert()
-                && self.alarmed.contains(&key)
-                && !judgement.verdicts.contains(verdict)
+            dreamed == DreamMode::Dream || (self.ladder.is_alert() && self.alarmed.contains(&key))
         };
-        let again = judgement.suspicions.iter().filter(again);
-        judgement.verdicts.iter().chain(again).copied().filter(|v| self.stands(v)).collect()
+        let more = judgement.suspicions.iter().filter(|v| !judgement.verdicts.contains(v));
+        let all = judgement.verdicts.iter().chain(more.filter(again));
+        all.copied().filter(|v| self.stands(v)).collect()
     }
 
     fn stands(&self, verdict: &Verdict) -> bool {

@@ -19,7 +19,7 @@ mod saboteur;
 pub use climb::Corrector;
 pub use saboteur::{Alter, Saboteur};
 
-pub use crate::model::{Draft, Drafts, Eye, Keep, Observe, Redraft};
+pub use crate::model::{Draft, Drafts, Eye, Keep, Observe, Redraft, Steering};
 
 /// What the guard may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reverie_guard::{Levels, ShadowSnapshot};
 
-use super::{Draft, Drafts, Eye, Keep, Redraft};
+use super::{Draft, Drafts, Eye, Keep, Redraft, Steering};
 use crate::condition::Candidates;
 use crate::frame::NeuralFrame;
 use crate::model::{ModelError, WorldModel};
@@ -48,7 +48,7 @@ impl<M: WorldModel + Drafts> WorldModel for Saboteur<M> {
     }
 
     fn append_frame(&mut self, request: &DreamRequest) -> Result<NeuralFrame, ModelError> {
-        let draft = self.draft(request)?;
+        let draft = self.draft(request, Steering::Commands)?;
         self.finish(request, draft, FrameSource::Model, Keep::All)
     }
 
@@ -80,16 +80,16 @@ fn hide_missing(truth: &ShadowSnapshot, altered: &mut ShadowSnapshot) {
 }
 
 impl<M: WorldModel + Drafts> Drafts for Saboteur<M> {
-    fn draft(&mut self, request: &DreamRequest) -> Result<Draft, ModelError> {
+    fn draft(&mut self, request: &DreamRequest, steering: Steering) -> Result<Draft, ModelError> {
         let Some(mut snapshot) = (self.alter)(&request.snapshot) else {
-            return self.model.draft(request);
+            return self.model.draft(request, steering);
         };
         hide_missing(&request.snapshot, &mut snapshot);
         let altered = DreamRequest { snapshot: Arc::new(snapshot), ..request.clone() };
-        let shown = self.model.draft(&altered)?;
+        let shown = self.model.draft(&altered, steering)?;
         // The past is cleared only once.
         let request = DreamRequest { reset: false, ..request.clone() };
-        let draft = self.model.draft(&request)?;
+        let draft = self.model.draft(&request, steering)?;
         Ok(Draft { rgb: shown.rgb, times: draft.times })
     }
 

@@ -31,6 +31,8 @@ struct Log {
     redrafts: Vec<Redraft>,
     /// How each picture was kept: everything, a mean trust, or nothing.
     kept: Vec<Option<f32>>,
+    /// Where each draft's camera came from.
+    steered: Vec<Steering>,
 }
 
 /// Paints an altered state until the guard climbs to a level that cures it.
@@ -104,7 +106,8 @@ impl WorldModel for Painter {
 }
 
 impl Drafts for Painter {
-    fn draft(&mut self, request: &DreamRequest) -> Result<Draft, ModelError> {
+    fn draft(&mut self, request: &DreamRequest, steering: Steering) -> Result<Draft, ModelError> {
+        self.log.lock().unwrap().steered.push(steering);
         let style = StyleWeights::NOON;
         self.view = Some(ShadowView::new(&request.snapshot, &style, SIZE.0, SIZE.1, true));
         self.candidates.clear(SIZE.0 * SIZE.1);
@@ -248,6 +251,16 @@ fn play(
     drafting: bool,
     orders: &GuardOrders,
 ) -> Play {
+    play_as(DreamMode::Anchored, alter, cured_by, drafting, orders)
+}
+
+fn play_as(
+    mode: DreamMode,
+    alter: fn(u64, &mut ShadowSnapshot),
+    cured_by: Option<Level>,
+    drafting: bool,
+    orders: &GuardOrders,
+) -> Play {
     let (drawn, log) = (Drawn::default(), Arc::<Mutex<Log>>::default());
     let mut painter = Painter {
         drawn: drawn.clone(),
@@ -262,7 +275,8 @@ fn play(
     let mut corrector = Corrector::new(eye, GuardStats::default());
     let (mut notes, mut frames) = (Vec::new(), Vec::new());
     for id in 0..9 {
-        let (frame, note) = corrector.append(&mut painter, &request(id), orders).unwrap();
+        let asked = DreamRequest { mode, ..request(id) };
+        let (frame, note) = corrector.append(&mut painter, &asked, orders).unwrap();
         frames.push(frame);
         notes.extend(note);
     }
@@ -340,6 +354,20 @@ fn the_first_level_that_helps_is_shown_and_tried_first_the_next_time() {
             assert!(frame.times.correct_ms > 0.0);
         }
     }
+}
+
+#[test]
+fn a_dream_is_corrected_at_the_first_suspicion_and_stays_with_the_player() {
+    let orders = orders(GuardMode::Correct, f32::INFINITY);
+    for (mode, first) in [(DreamMode::Anchored, 6), (DreamMode::Dream, 4)] {
+        let play = play_as(mode, erase, Some(Level::Strengthen), true, &orders);
+        let corrected = play.notes.iter().find(|note| note.level > Level::Accept).unwrap();
+        assert_eq!(corrected.request_id, first, "{mode:?}: {:?}", play.notes);
+        assert!(play.log.steered.iter().all(|s| *s == Steering::Player));
+    }
+    let watched = GuardOrders { mode: GuardMode::Observe, ..orders };
+    let play = play_as(DreamMode::Dream, erase, None, true, &watched);
+    assert!(play.log.steered.iter().all(|s| *s == Steering::Commands), "it changes nothing");
 }
 
 #[test]
@@ -479,9 +507,12 @@ fn what_nothing_is_odd_about_is_looked_at_after_it_is_handed_over() {
     };
     let (before, after) = looks(true);
     assert_eq!(before, 1, "only the first picture waits");
-    assert!((3..=5).contains(&after), "{after} looks in three seconds");
+    assert!(
+        (5..=8).contains(&after),
+        "{after} looks in three seconds, the first ones at what is new"
+    );
     // Who does not look back has it done with the next picture.
     let (before, after) = looks(false);
     assert_eq!(after, 0);
-    assert!((4..=6).contains(&before), "{before} looks in three seconds");
+    assert!((6..=9).contains(&before), "{before} looks in three seconds");
 }

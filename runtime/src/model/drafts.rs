@@ -17,6 +17,16 @@ pub struct Draft {
     pub times: StageTimes,
 }
 
+/// Where a dream's camera is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Steering {
+    /// The player's commands alone, which know no walls and no inertia.
+    #[default]
+    Commands,
+    /// The camera of the request: the physics knows where the player is, though not what is to be seen from there.
+    Player,
+}
+
 /// How a draft is made anew.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Redraft {
@@ -45,11 +55,11 @@ pub enum Keep<'a> {
 /// Each request is [`draft`](Self::draft)ed once and [`finish`](Self::finish)ed once; a draft that is never finished leaves
 /// the past as it was.
 pub trait Drafts {
-    /// Makes a picture and takes it into nothing.
+    /// Makes a picture and takes it into nothing. `steering` counts for dreams alone.
     ///
     /// # Errors
     /// As [`append_frame`](super::WorldModel::append_frame).
-    fn draft(&mut self, request: &DreamRequest) -> Result<Draft, ModelError>;
+    fn draft(&mut self, request: &DreamRequest, steering: Steering) -> Result<Draft, ModelError>;
 
     /// The shadow that the last draft is of; `None` before the first one.
     fn view(&self) -> Option<&ShadowView>;

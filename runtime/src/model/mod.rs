@@ -24,7 +24,7 @@ pub mod measured;
 #[cfg(feature = "tch")]
 pub mod reverie;
 
-pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft};
+pub use drafts::{Draft, Drafts, Eye, Keep, Observe, Redraft, Steering};
 #[cfg(feature = "tch")]
 pub use measured::{Measured, load_measured};
 pub use shadow_paint::ShadowPaint;

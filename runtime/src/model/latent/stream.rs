@@ -9,6 +9,7 @@ use super::files::LoadedLatent;
 use super::latents::tokens;
 use super::painter::{Painter, Told};
 use super::told::{NUMBERS, Treatment, best_guess, dream_globals, numbers};
+use crate::commanded::commanded;
 use crate::condition::GLOBALS;
 use crate::model::ModelError;
 use crate::model::reverie::{Workers, on};
@@ -30,6 +31,19 @@ pub struct Command {
     pub action: Action,
     /// Since the last picture, seconds.
     pub dt_s: f32,
+    /// Where the camera is, whatever the action says.
+    pub camera: Option<CameraPose>,
+}
+
+impl Command {
+    /// Where it takes a camera.
+    fn lead(&self, before: &CameraPose) -> CameraPose {
+        self.camera.unwrap_or_else(|| commanded(before, &self.action, self.dt_s))
+    }
+
+    fn globals(&self, before: &CameraPose) -> [f32; GLOBALS] {
+        dream_globals(&self.style, (before, &self.lead(before)), &self.action, self.dt_s)
+    }
 }
 
 /// What a picture is imagined from.
@@ -132,8 +146,7 @@ impl LatentStream {
 
     /// Where `command` takes the last picture's camera; `None` before the first picture.
     pub fn commanded(&self, command: &Command) -> Option<CameraPose> {
-        let camera = self.camera()?;
-        Some(dream_globals(&command.style, &camera, &command.action, command.dt_s).0)
+        self.camera().map(|before| command.lead(&before))
     }
 
     /// Encodes and decodes a picture, interleaved, 0 to 1.
@@ -223,7 +236,7 @@ impl LatentStream {
             }
         };
         let before = self.camera().unwrap_or(camera);
-        let (_, globals) = dream_globals(&command.style, &before, &command.action, command.dt_s);
+        let globals = command.globals(&before);
         let treatment =
             Treatment { noise_level: PAST_LEVEL, step: 0.0, wanted: false, anchored: false };
         // A prompt after a prompt: nothing was imagined that would have put the older one into the ring.
@@ -270,10 +283,8 @@ impl LatentStream {
             return [0.0; GLOBALS];
         };
         let last = &before.shown;
-        let (camera, globals) =
-            dream_globals(&command.style, &last.camera, &command.action, command.dt_s);
-        self.guess.carry((width, height), last, &self.origins, &camera);
-        globals
+        self.guess.carry((width, height), last, &self.origins, &command.lead(&last.camera));
+        command.globals(&last.camera)
     }
 }
 

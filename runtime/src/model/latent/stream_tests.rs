@@ -16,7 +16,7 @@ use crate::model::latent::compositor::{Compositor, CompositorConfig};
 use crate::model::latent::files::{AutoencoderCard, COMPOSITOR, NET};
 use crate::model::latent::transformer::{Inputs, Transformer, TransformerConfig};
 use crate::model::reverie::ReverieModel;
-use crate::model::{Draft, Drafts, Keep, LoadOptions, ModelError, Redraft, WorldModel};
+use crate::model::{Draft, Drafts, Keep, LoadOptions, ModelError, Redraft, Steering, WorldModel};
 use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::style::StyleWeights;
 use crate::train::latent::dreamer_recipe::DreamerRecipe;
@@ -210,12 +210,16 @@ fn a_card_without_sizes_of_its_autoencoder_is_one_clear_line() {
 
 /// A model with two true pictures behind it, and the dream that follows from them as the guard gets it.
 fn drafted(turn_rad: f32) -> (ReverieModel, DreamRequest, Draft) {
+    steered(turn_rad, Steering::Commands)
+}
+
+fn steered(turn_rad: f32, steering: Steering) -> (ReverieModel, DreamRequest, Draft) {
     let mut model = model();
     for tick in 0..2 {
         model.prompt(&request(tick, DreamMode::Anchored, 0.0, 0.0), stripes(), 1.0).unwrap();
     }
     let asked = request(2, DreamMode::Dream, 0.0, turn_rad);
-    let draft = model.draft(&asked).unwrap();
+    let draft = model.draft(&asked, steering).unwrap();
     (model, asked, draft)
 }
 
@@ -233,6 +237,19 @@ fn a_dream_that_may_be_corrected_is_the_same_dream() {
         shown
     };
     assert!(are_same(guarded, || third(DreamMode::Dream, 0.0, 0.1)));
+}
+
+#[test]
+fn a_dream_is_steered_by_the_commands_or_stays_with_the_player() {
+    let led = |steering| {
+        let (mut model, asked, draft) = steered(0.3, steering);
+        model.finish(&asked, draft.clone(), FrameSource::Model, Keep::All).unwrap();
+        let stays = model.dreamed_from() == Some(asked.snapshot.camera);
+        (stays, draft.rgb)
+    };
+    let ((follows, turned), (stays, still)) = (led(Steering::Commands), led(Steering::Player));
+    assert!(!follows && stays);
+    assert!(changed(&turned, &still) > 0, "what it shows is seen from there");
 }
 
 #[test]
@@ -272,7 +289,7 @@ fn a_dream_that_is_refused_wakes() {
     let modes: Vec<DreamMode> = (3..5)
         .map(|tick| {
             let asked = request(tick, DreamMode::Dream, 0.0, 0.0);
-            let draft = model.draft(&asked).unwrap();
+            let draft = model.draft(&asked, Steering::Commands).unwrap();
             model.finish(&asked, draft, FrameSource::Model, Keep::All).unwrap().mode
         })
         .collect();

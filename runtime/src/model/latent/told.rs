@@ -5,7 +5,6 @@ use reverie_guard::CameraPose;
 use reverie_kernels::rows::each_row;
 
 use super::transformer::OWN_GLOBALS;
-use crate::commanded::commanded;
 use crate::condition::{CHANNELS, EXEMPLAR, GLOBALS, Globals, KEY, LAST, MEMORY, PAINT};
 use crate::request::Action;
 use crate::style::StyleWeights;
@@ -47,19 +46,18 @@ pub fn best_guess(maps: &[f32], width: usize, rgb: &mut Vec<f32>, known: &mut Ve
     });
 }
 
-/// Where the player's command takes the camera, and the numbers of a frame whose model sees no shadow: style, commanded motion, `dt`, action.
+/// The numbers of a frame whose model sees no shadow: style, the way of the camera from `before` to `camera`, `dt`, action.
 pub fn dream_globals(
     style: &StyleWeights,
-    before: &CameraPose,
+    (before, camera): (&CameraPose, &CameraPose),
     action: &Action,
     dt_s: f32,
-) -> (CameraPose, [f32; GLOBALS]) {
-    let camera = commanded(before, action, dt_s);
+) -> [f32; GLOBALS] {
     let globals = Globals {
         style: *style,
         // Where the sun stands would tell where the camera looks.
         sun_direction: Vec3::ZERO,
-        camera,
+        camera: *camera,
         last_camera: Some(*before),
         dt_s,
         context_noise: 0.0,
@@ -67,7 +65,7 @@ pub fn dream_globals(
         action: *action,
         has_key: false,
     };
-    (camera, globals.pack())
+    globals.pack()
 }
 
 /// How a frame is to be treated.

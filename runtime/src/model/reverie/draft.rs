@@ -11,7 +11,7 @@ use super::{
 };
 use crate::condition::{CHANNELS, Candidates, GLOBALS, Globals, KEY, LAST, MEMORY};
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
-use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, WorldModel, ms};
+use crate::model::{Draft, Drafts, Keep, ModelError, Redraft, Steering, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::profile_scope;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
@@ -184,7 +184,8 @@ impl ReverieModel {
 }
 
 impl Drafts for ReverieModel {
-    fn draft(&mut self, request: &DreamRequest) -> Result<Draft, ModelError> {
+    fn draft(&mut self, request: &DreamRequest, steering: Steering) -> Result<Draft, ModelError> {
+        self.steering = steering;
         self.make_draft(request)
     }
 

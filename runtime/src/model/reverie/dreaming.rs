@@ -7,7 +7,7 @@ use super::{Net, ReverieModel};
 use crate::condition::GLOBALS;
 use crate::frame::{NeuralFrame, StageTimes};
 use crate::model::latent::stream::{Command, Depth, LatentStream, Seen, ShadowDepth};
-use crate::model::{ModelError, WorldModel, ms};
+use crate::model::{ModelError, Steering, WorldModel, ms};
 use crate::paint::to_rgba8;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::view::ShadowView;
@@ -71,7 +71,8 @@ impl ReverieModel {
     /// What led from the last picture to the one that is asked for.
     pub(super) fn command_of(&self, request: &DreamRequest) -> Command {
         let dt_s = self.last_time_s.map_or(0.0, |t| (request.snapshot.time_s - t) as f32);
-        Command { style: request.style, action: request.action, dt_s }
+        let camera = (self.steering == Steering::Player).then_some(request.snapshot.camera);
+        Command { style: request.style, action: request.action, dt_s, camera }
     }
 
     /// Tells a model with a past of its own that `rgb` is the answer to `request`, and what time it is. Of a dream that passed the guard,
@@ -137,7 +138,8 @@ impl ReverieModel {
         else {
             return false;
         };
-        let apart = stream.commanded(&self.command).is_some_and(|dreamed| {
+        let by_action = Command { camera: None, ..self.command };
+        let apart = stream.commanded(&by_action).is_some_and(|dreamed| {
             let (a, b) = (dreamed.world_from_camera, view.camera.world_from_camera);
             a.translation_m.distance(b.translation_m) > APART_M
                 || a.rotation.angle_between(b.rotation) > APART_RAD
@@ -171,6 +173,7 @@ impl ReverieModel {
         let started = Instant::now();
         // There is no guard to wake anybody.
         self.woken = false;
+        self.steering = Steering::Commands;
         if request.mode == DreamMode::Anchored {
             return Ok(None);
         }

@@ -16,7 +16,7 @@ use reverie_kernels::warp::PastFrame;
 use tch::{Device, Kind, Tensor};
 
 use super::latent::stream::{Command, LatentStream};
-use super::{Drafts, Eye, Keep, LoadOptions, ModelError, WorldModel, latent};
+use super::{Drafts, Eye, Keep, LoadOptions, ModelError, Steering, WorldModel, latent};
 use crate::card::ModelCard;
 use crate::condition::{CHANNEL_NAMES, CHANNELS, Candidates, GLOBALS, Globals, MEMORY, pack_maps};
 use crate::device::{best_device, fastest_kind};
@@ -129,6 +129,8 @@ pub struct ReverieModel {
     told: Option<Globals>,
     /// What led to the last draft.
     command: Command,
+    /// Of dreams.
+    steering: Steering,
     /// What the last draft was, if it was dreamed.
     dreamed: Option<Vec<f32>>,
     /// The last dream was refused altogether: the next picture shows the shadow, and dreaming goes on from there.
@@ -203,6 +205,7 @@ impl ReverieModel {
             knows_memory,
             told: None,
             command: Command::default(),
+            steering: Steering::default(),
             dreamed: None,
             woken: false,
             redrafts: 0,

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use reverie_guard::CameraPose;
 
 use crate::bits::to_bits;
+use crate::commanded::commanded;
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::data::{DataError, Episode};
 use crate::model::latent::told::{best_guess, dream_globals};
@@ -57,7 +58,8 @@ impl Sequence {
         let (style, action) = (episode.style(frame), episode.action(frame));
         let before = episode.snapshot(frame.saturating_sub(1));
         let dt_s = (now.time_s - before.time_s) as f32;
-        let (commanded, dreamed) = dream_globals(&style, &before.camera, &action, dt_s);
+        let commanded = commanded(&before.camera, &action, dt_s);
+        let dreamed = dream_globals(&style, (&before.camera, &commanded), &action, dt_s);
         self.rgb.push(episode.frame_rgb(frame)?);
         self.cameras.push(now.camera);
         self.commanded.push(if frame == 0 { now.camera } else { commanded });
