@@ -128,6 +128,9 @@ pub struct ObserverCard {
     pub channels: Vec<i64>,
     /// Residual blocks of each level.
     pub blocks: Vec<i64>,
+    /// It sees the model's pictures so many times smaller along each side: one that was trained for a smaller model serves a larger one.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub shrink: u32,
     /// Where it comes from.
     pub provenance: Provenance,
     /// Figures of its evaluation by name.
@@ -135,6 +138,14 @@ pub struct ObserverCard {
     /// What the guard decides by, calibrated for this observer; its starting values if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<Thresholds>,
+}
+
+fn whole() -> u32 {
+    1
+}
+
+fn is_whole(shrink: &u32) -> bool {
+    *shrink == whole()
 }
 
 /// The content of a `*.world.ron` file.
@@ -400,6 +411,7 @@ pub(crate) mod tests {
                 sha256: "fedcba9876543210".repeat(4),
                 channels: vec![8, 16, 24],
                 blocks: vec![1, 1, 1],
+                shrink: 2,
                 provenance: Provenance::default(),
                 scores: BTreeMap::from([("class_accuracy".to_owned(), 0.9)]),
                 thresholds: Some(Thresholds::default()),

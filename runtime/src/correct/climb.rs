@@ -3,21 +3,25 @@
 mod later;
 mod levels;
 mod settle;
+mod sight;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use reverie_guard::{
-    Evidence, Glance, Guard, Judgement, Ladder, LadderSettings, Level, Levels, Remembered,
-    ShadowSnapshot, Verdict, check_request,
+    Evidence, Glance, Guard, Judgement, Ladder, LadderSettings, Level, Levels, ShadowSnapshot,
+    Verdict, check_request,
 };
 use reverie_kernels::warp::PastFrame;
+
+use sight::Sight;
 
 use super::patch::{bad_tiles, proxy};
 use super::{Draft, Drafts, Eye, GuardMode, GuardNote, GuardOrders, GuardStats, Keep, Steering};
 use crate::condition::Candidates;
 use crate::frame::{FrameShadow, NeuralFrame};
 use crate::model::{ModelError, Observe, WorldModel, ms};
+use crate::observer::shrink::grown;
 use crate::paint::to_rgba8;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::style::StyleWeights;
@@ -37,6 +41,8 @@ pub struct Corrector {
     guard: Guard,
     ladder: Ladder,
     observer: Box<dyn Observe>,
+    /// See [`Observe::shrink`].
+    shrink: usize,
     tones: Tones,
     last_good: Option<PastFrame>,
     /// Style of the pictures that the guard compares with.
@@ -82,6 +88,7 @@ impl Corrector {
         Self {
             guard: Guard::new(eye.thresholds, GuardOrders::default().gravity_m_s2),
             ladder: Ladder::new(LadderSettings::default(), STEP_MS),
+            shrink: eye.observer.shrink().max(1),
             observer: eye.observer,
             tones: Tones::default(),
             last_good: None,
@@ -164,7 +171,7 @@ impl Corrector {
             return Ok((frame, None));
         };
         let snapshot = sane(request);
-        self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
+        self.expect(&snapshot, view);
         let known = Some(drafts.candidates());
         let judgement = match self.first_look(&draft.rgb, request, &snapshot, known) {
             Ok(judgement) => judgement,
@@ -193,7 +200,7 @@ impl Corrector {
             draft.times.correct_ms = ms(climbing.elapsed());
             outcome
         };
-        let note = self.settle(request, orders.mode, size, &judgement, &outcome);
+        let note = self.settle(request, orders.mode, &judgement, &outcome);
         let source = source_of(outcome.level);
         let trust = self.trust(orders.mode, &judgement, &outcome, size);
         if let (Some(view), GuardMode::Correct) = (drafts.view(), orders.mode) {
@@ -233,7 +240,7 @@ impl Corrector {
             .take()
             .unwrap_or_else(|| ShadowView::new(&snapshot, &request.style, width, height, true));
         view.draw(&snapshot, &request.style, width, height, true);
-        self.guard.expect(snapshot.clone(), view.scene(), &view.maps);
+        self.expect(&snapshot, &view);
         let rgb: Vec<f32> = frame
             .rgba
             .chunks_exact(4)
@@ -265,7 +272,7 @@ impl Corrector {
             let rgb = self.without_network(level, &view, &draft.rgb);
             Outcome { rgb, level, judgement: None }
         };
-        let note = self.settle(request, orders.mode, size, &judgement, &outcome);
+        let note = self.settle(request, orders.mode, &judgement, &outcome);
         if orders.mode == GuardMode::Correct {
             self.remember(&view, &outcome, &judgement);
         }
@@ -288,10 +295,23 @@ impl Corrector {
         known: Option<&Candidates>,
     ) -> Result<(Judgement, Evidence), ModelError> {
         profile_scope!("judge");
-        let evidence = self.observer.observe(&bytes_of(rgb), snapshot)?;
+        let sight = self.sight(rgb, known);
+        let evidence = self.observer.observe(&sight.bytes(), snapshot)?;
         self.stats.looks += 1;
-        let remembered = known.map(|known| remembered(rgb, known));
-        Ok((self.guard.judge(&evidence, remembered), evidence))
+        Ok((self.guard.judge(&evidence, sight.remembered()), evidence))
+    }
+
+    /// The state that the next picture must show; `view` is of it.
+    fn expect(&mut self, snapshot: &Arc<ShadowSnapshot>, view: &ShadowView) {
+        let (scene, maps) = (view.scene(), &view.maps);
+        match self.shrink {
+            1 => self.guard.expect(snapshot.clone(), scene, maps),
+            by => self.guard.expect_at(snapshot.clone(), maps.width / by, maps.height / by),
+        }
+    }
+
+    fn sight<'a>(&self, rgb: &'a [f32], known: Option<&'a Candidates>) -> Sight<'a> {
+        Sight::new(rgb, known, self.guard.expected().width * self.shrink, self.shrink)
     }
 
     /// Judges the picture that the model drafted: at a glance if that does.
@@ -304,7 +324,8 @@ impl Corrector {
     ) -> Result<Judgement, ModelError> {
         let glance = {
             profile_scope!("glance");
-            self.guard.glance(&bytes_of(rgb), known.map(|known| remembered(rgb, known)))
+            let sight = self.sight(rgb, known);
+            self.guard.glance(&sight.bytes(), sight.remembered())
         };
         match glance {
             Glance::Fine(judgement) => Ok(judgement),
@@ -367,20 +388,15 @@ impl Corrector {
 
     fn mark_bad(&mut self, alarms: &[Verdict], (width, height): (u32, u32)) {
         self.guard.bad_pixels(alarms, &mut self.bad);
+        if self.shrink > 1 {
+            self.bad = grown(&self.bad, self.guard.expected().width, self.shrink);
+        }
         bad_tiles(&self.bad, width as usize, height as usize, &mut self.tiles);
     }
 }
 
 fn source_of(level: Level) -> FrameSource {
     if level == Level::ShadowPaint { FrameSource::ShadowPaint } else { FrameSource::Model }
-}
-
-fn bytes_of(rgb: &[f32]) -> Vec<u8> {
-    rgb.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect()
-}
-
-fn remembered<'a>(rgb: &'a [f32], known: &'a Candidates) -> Remembered<'a> {
-    Remembered { rgb, memory_rgb: &known.memory, memory_confidence: &known.memory_confidence }
 }
 
 /// The request's state without insane bodies, as models draw it.

@@ -72,7 +72,7 @@ pub struct GuardNote {
     pub verdicts: Vec<Verdict>,
     /// How it was corrected; [`Level::Accept`] if it was only reported.
     pub level: Level,
-    /// Of the picture, pixels: verdicts' rectangles are in these.
+    /// Of the picture as the guard sees it, pixels: verdicts' rectangles are in these.
     pub size: (u32, u32),
 }
 

@@ -14,6 +14,7 @@ use crate::condition::Candidates;
 use crate::frame::{FrameShadow, NeuralFrame, StageTimes};
 use crate::material::MATERIAL_NAMES;
 use crate::model::{ModelError, WorldModel};
+use crate::observer::shrink::mean_bytes;
 use crate::paint::to_rgba8;
 use crate::request::{DreamMode, DreamRequest, FrameSource};
 use crate::style::StyleWeights;
@@ -172,19 +173,42 @@ impl Observe for Knowing {
         let Some(drawn) = drawn else {
             return Err(ModelError::PictureSize { found: rgb.len(), expected: 0 });
         };
-        let mut there = Expected::default();
-        there.draw(drawn.into(), SIZE.0, SIZE.1);
-        let classes = MATERIAL_NAMES.len() + 1;
-        let mut probability = vec![0.1 / (classes - 1) as f32; SIZE.0 * SIZE.1 * classes];
-        for (pixel, object) in there.object.iter().enumerate() {
-            let body = there.snapshot.bodies.get(usize::from(*object));
-            let class = body.map_or(classes - 1, |body| usize::from(body.material));
-            probability[pixel * classes + class] = 0.9;
-        }
-        let depth_sigma = vec![0.08; SIZE.0 * SIZE.1];
-        let (width, height) = SIZE;
-        let depth_m = there.depth_m;
-        Ok(Evidence { width, height, classes, probability, depth_m, depth_sigma, rgb: Vec::new() })
+        Ok(evidence_of(drawn, SIZE))
+    }
+}
+
+fn evidence_of(drawn: ShadowSnapshot, (width, height): (usize, usize)) -> Evidence {
+    let mut there = Expected::default();
+    there.draw(drawn.into(), width, height);
+    let classes = MATERIAL_NAMES.len() + 1;
+    let mut probability = vec![0.1 / (classes - 1) as f32; width * height * classes];
+    for (pixel, object) in there.object.iter().enumerate() {
+        let body = there.snapshot.bodies.get(usize::from(*object));
+        let class = body.map_or(classes - 1, |body| usize::from(body.material));
+        probability[pixel * classes + class] = 0.9;
+    }
+    let depth_sigma = vec![0.08; width * height];
+    let depth_m = there.depth_m;
+    Evidence { width, height, classes, probability, depth_m, depth_sigma, rgb: Vec::new() }
+}
+
+/// The same, of pictures half as wide and high.
+struct HalfKnowing(Drawn);
+
+impl Observe for HalfKnowing {
+    fn shrink(&self) -> usize {
+        2
+    }
+
+    fn observe(&mut self, rgb: &[u8], _: &ShadowSnapshot) -> Result<Evidence, ModelError> {
+        let drawn = self.0.lock().unwrap();
+        // A mean is taken before it is rounded.
+        let is_it = |whole: &[u8]| {
+            mean_bytes(whole, SIZE.0, 2).iter().zip(rgb).all(|(a, b)| a.abs_diff(*b) <= 1)
+        };
+        let found = drawn.iter().find(|(whole, _)| is_it(whole)).map(|(_, drawn)| drawn.clone());
+        let found = found.ok_or(ModelError::PictureSize { found: rgb.len(), expected: 0 })?;
+        Ok(evidence_of(found, (SIZE.0 / 2, SIZE.1 / 2)))
     }
 }
 
@@ -261,6 +285,17 @@ fn play_as(
     drafting: bool,
     orders: &GuardOrders,
 ) -> Play {
+    play_before(|drawn| Box::new(Knowing(drawn)), mode, alter, cured_by, drafting, orders)
+}
+
+fn play_before(
+    observer: fn(Drawn) -> Box<dyn Observe>,
+    mode: DreamMode,
+    alter: fn(u64, &mut ShadowSnapshot),
+    cured_by: Option<Level>,
+    drafting: bool,
+    orders: &GuardOrders,
+) -> Play {
     let (drawn, log) = (Drawn::default(), Arc::<Mutex<Log>>::default());
     let mut painter = Painter {
         drawn: drawn.clone(),
@@ -271,7 +306,7 @@ fn play_as(
         candidates: Candidates::default(),
         drafting,
     };
-    let eye = Eye { observer: Box::new(Knowing(drawn)), thresholds: Thresholds::default() };
+    let eye = Eye { observer: observer(drawn), thresholds: Thresholds::default() };
     let mut corrector = Corrector::new(eye, GuardStats::default());
     let (mut notes, mut frames) = (Vec::new(), Vec::new());
     for id in 0..9 {
@@ -368,6 +403,23 @@ fn a_dream_is_corrected_at_the_first_suspicion_and_stays_with_the_player() {
     let watched = GuardOrders { mode: GuardMode::Observe, ..orders };
     let play = play_as(DreamMode::Dream, erase, None, true, &watched);
     assert!(play.log.steered.iter().all(|s| *s == Steering::Commands), "it changes nothing");
+}
+
+#[test]
+fn an_observer_of_smaller_pictures_guards_larger_ones() {
+    let orders = orders(GuardMode::Correct, f32::INFINITY);
+    for drafting in [true, false] {
+        let observer = |drawn| Box::new(HalfKnowing(drawn)) as Box<dyn Observe>;
+        let play = play_before(observer, DreamMode::Anchored, erase, None, drafting, &orders);
+        assert_eq!(play.stats.blind, 0, "{:?}", play.stats);
+        let first = &play.notes[0];
+        assert_eq!((first.request_id, first.size), (6, (SIZE.0 as u32 / 2, SIZE.1 as u32 / 2)));
+        assert!(first.verdicts.iter().any(|verdict| verdict.finding.object == Some(CRATE)));
+        // Patched at the size of the picture, and only there.
+        for frame in &play.frames[6..] {
+            assert!(wrong_by(frame) < 2.0, "{}", wrong_by(frame));
+        }
+    }
 }
 
 #[test]

@@ -97,6 +97,11 @@ pub trait Drafts {
 
 /// Looks at pictures for the guard. It must tell what it sees from the colours alone.
 pub trait Observe {
+    /// It wants to see pictures so many times smaller along each side than the model makes them; 1 at least.
+    fn shrink(&self) -> usize {
+        1
+    }
+
     /// Looks at a picture: `height * width * 3` bytes, sRGB, row by row from the top. Of the snapshot it may use only
     /// which classes of material could be in view at all.
     ///

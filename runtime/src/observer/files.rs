@@ -17,6 +17,9 @@ use crate::train::optimizer::Optimizer;
 use crate::train::publish::averaged;
 use crate::weights::{MAX_WEIGHTS_BYTES, Precision, write_weights};
 
+/// Nothing is to be seen in smaller pictures than that of a large model.
+const MOST_SHRINK: u32 = 16;
+
 impl Observer {
     /// Loads the observer that `card`, the one at `card_path`, names; `None` if it names none.
     ///
@@ -40,11 +43,17 @@ impl Observer {
         if let Some((field, reason)) = config.fault() {
             return Err(unsupported(format!("observer.{field} is {reason}")));
         }
-        let size = (card.architecture.width, card.architecture.height);
-        if size.0 == 0 || size.1 == 0 || size.0 % 8 != 0 || size.1 % 8 != 0 {
-            let what = format!("{}×{} pixels; both must be multiples of 8", size.0, size.1);
+        let (width, height) = (card.architecture.width, card.architecture.height);
+        let sides = 8 * observer.shrink.clamp(1, MOST_SHRINK);
+        let divides = |side: u32| side != 0 && side.is_multiple_of(sides);
+        if !(1..=MOST_SHRINK).contains(&observer.shrink) || !divides(width) || !divides(height) {
+            let what = format!(
+                "{width}×{height} pixels shrunk by observer.shrink {}: that must be 1 to {MOST_SHRINK}, and both sides then multiples of 8",
+                observer.shrink
+            );
             return Err(unsupported(what));
         }
+        let size = (width / observer.shrink, height / observer.shrink);
         if card.materials.iter().map(String::as_str).ne(crate::material::MATERIAL_NAMES) {
             let what = "its `materials` differ from this program's; train the observer again";
             return Err(unsupported(what.to_owned()));
@@ -54,7 +63,8 @@ impl Observer {
         fill(&store, &card_path.with_file_name(&observer.weights), &observer.sha256)?;
         let kind = fastest_kind(device);
         net.freeze(kind)?;
-        Ok(Some(Self { net, _store: store, device, kind, size }))
+        let shrink = observer.shrink as usize;
+        Ok(Some(Self { net, _store: store, device, kind, size, shrink }))
     }
 }
 
@@ -89,6 +99,7 @@ pub fn publish(
         sha256,
         channels: config.channels.to_vec(),
         blocks: config.blocks.to_vec(),
+        shrink: 1,
         provenance,
         scores: Default::default(),
         thresholds: None,

@@ -4,7 +4,7 @@
 //! material could be in view at all ([`prior::ClassPrior`]). [`net`] is the network; [`sample`], [`augment`], [`alter`] and
 //! [`dreamed`] draw what it learns from, [`train`] is the loop, [`score`] measures it, [`files`] reads and writes it.
 //!
-//! [`Evidence`] has the size of the picture, which is the model's.
+//! [`Evidence`] has the size of the picture that it sees: the model's, or a fraction of it ([`shrink`]).
 
 use reverie_guard::{Evidence, ShadowSnapshot};
 use tch::{Device, Kind, Tensor};
@@ -20,6 +20,7 @@ pub mod prior;
 pub mod recipe;
 pub mod sample;
 pub mod score;
+pub mod shrink;
 pub mod train;
 
 use net::ObserverNet;
@@ -34,6 +35,7 @@ pub struct Observer {
     device: Device,
     kind: Kind,
     size: (u32, u32),
+    shrink: usize,
 }
 
 impl Observer {
@@ -81,6 +83,10 @@ impl Observer {
 }
 
 impl Observe for Observer {
+    fn shrink(&self) -> usize {
+        self.shrink
+    }
+
     fn observe(&mut self, rgb: &[u8], snapshot: &ShadowSnapshot) -> Result<Evidence, ModelError> {
         let aspect = self.size.0 as f32 / self.size.1 as f32;
         Observer::observe(self, rgb, ClassPrior::of(snapshot, aspect))

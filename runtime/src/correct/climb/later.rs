@@ -30,12 +30,11 @@ impl Corrector {
     pub fn look_back(&mut self, model: &mut dyn WorldModel) -> Option<GuardNote> {
         let Due { rgb, request_id, snapshot } = self.due.take()?;
         profile_scope!("look back");
-        let size = (self.guard.expected().width as u32, self.guard.expected().height as u32);
         let known = model.drafts().map(|drafts| drafts.candidates());
         match self.look(&rgb, &snapshot, known) {
             Ok((judgement, _)) => {
                 self.guard.shown(&judgement);
-                let seen = (request_id, snapshot.tick, size);
+                let seen = (request_id, snapshot.tick);
                 self.report(seen, judgement.verdicts, Level::Accept)
             }
             Err(error) => {

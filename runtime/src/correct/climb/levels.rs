@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use reverie_guard::{Evidence, Judgement, Level, ShadowSnapshot, Verdict};
 
-use super::{Corrector, Material, Outcome, remembered};
+use super::{Corrector, Material, Outcome};
 use crate::condition::Candidates;
 use crate::correct::patch::{blend, last_good, proxy, toned_paint};
 use crate::correct::{Draft, Drafts, Redraft};
@@ -93,7 +93,8 @@ impl Corrector {
         }
         let Some((_, rgb, evidence)) = best else { return Ok(None) };
         // The guard must have seen last what is shown.
-        let judgement = self.guard.judge(&evidence, Some(remembered(&rgb, known)));
+        let sight = self.sight(&rgb, Some(known));
+        let judgement = self.guard.judge(&evidence, sight.remembered());
         let same = |v: &Verdict| {
             alarms
                 .iter()

@@ -6,7 +6,6 @@ use reverie_guard::{Judgement, Level, Verdict};
 use reverie_kernels::warp::PastFrame;
 
 use super::{Corrector, Outcome};
-use crate::correct::patch::bad_tiles;
 use crate::correct::{GuardMode, GuardNote};
 use crate::frame::NeuralFrame;
 use crate::request::DreamRequest;
@@ -19,7 +18,6 @@ impl Corrector {
         &mut self,
         request: &DreamRequest,
         mode: GuardMode,
-        size: (u32, u32),
         judgement: &Judgement,
         outcome: &Outcome,
     ) -> Option<GuardNote> {
@@ -45,13 +43,13 @@ impl Corrector {
             } else {
                 judgement.verdicts.clone()
             };
-        self.report((request.id, request.snapshot.tick, size), verdicts, outcome.level)
+        self.report((request.id, request.snapshot.tick), verdicts, outcome.level)
     }
 
-    /// Counts what stood against a picture, `(request_id, tick, size)`, and tells it.
+    /// Counts what stood against a picture, `(request_id, tick)`, and tells it.
     pub(super) fn report(
         &mut self,
-        (request_id, tick, size): (u64, u64, (u32, u32)),
+        (request_id, tick): (u64, u64),
         verdicts: Vec<Verdict>,
         level: Level,
     ) -> Option<GuardNote> {
@@ -65,6 +63,7 @@ impl Corrector {
             return None;
         }
         stats.rejects += 1;
+        let size = (self.guard.expected().width as u32, self.guard.expected().height as u32);
         Some(GuardNote { request_id, tick, verdicts, level, size })
     }
 
@@ -74,7 +73,7 @@ impl Corrector {
         mode: GuardMode,
         judgement: &Judgement,
         outcome: &Outcome,
-        (width, height): (u32, u32),
+        size: (u32, u32),
     ) -> Option<Vec<f32>> {
         if mode != GuardMode::Correct {
             return None;
@@ -82,8 +81,7 @@ impl Corrector {
         match outcome.level {
             Level::Accept if judgement.suspicions.is_empty() => None,
             Level::Accept => {
-                self.guard.bad_pixels(&judgement.suspicions, &mut self.bad);
-                bad_tiles(&self.bad, width as usize, height as usize, &mut self.tiles);
+                self.mark_bad(&judgement.suspicions, size);
                 Some(self.tiles.iter().map(|bad| 1.0 - bad).collect())
             }
             Level::Proxy => Some(self.tiles.iter().map(|bad| 1.0 - bad).collect()),

@@ -11,7 +11,7 @@ use reverie_guard::fault::Label;
 use reverie_guard::{Fault, FaultClass, ShadowSnapshot, Verdict};
 use serde::Serialize;
 
-use super::cases::{Case, Span, find};
+use super::cases::{Case, Span, Wanted, find};
 use super::figures::{Blindness, ClassFigures, CleanFigures, Outcome};
 use super::shots::{Shot, Shots};
 use super::source::{Dreamer, Source};
@@ -112,19 +112,23 @@ pub fn bench(
     let Some(observer) = card.observer.take() else {
         return Err(GuardEvalError::NoObserver { card: card_path.to_owned() });
     };
-    let size = (card.architecture.width, card.architecture.height);
+    let watch = Watch::new(card_path, None)?;
+    let sizes = watch.sizes();
+    let [_, (width, height)] = sizes;
+    let size = (width as usize, height as usize);
     let mut bench = Bench {
-        watch: Watch::new(card_path, None)?,
+        watch,
         dreamer: Dreamer::new(card_path, true)?,
         outcomes: Vec::new(),
-        shots: Shots::new(size.0 as usize),
+        shots: Shots::new(size.0),
+        size,
     };
     let open = |paths: Vec<PathBuf>| -> Result<Vec<Episode>, GuardEvalError> {
         paths.iter().map(|path| Ok(Episode::open(path)?)).collect()
     };
-    let episodes = open(episodes_of(folder, true, "the bench", size)?)?;
+    let episodes = open(episodes_of(folder, true, "the bench", &sizes)?)?;
     let faulty = match &options.faults {
-        Some(faults) => open(episodes_of(faults, true, "the bench", size)?)?,
+        Some(faults) => open(episodes_of(faults, true, "the bench", &sizes)?)?,
         None => Vec::new(),
     };
 
@@ -141,14 +145,18 @@ pub fn bench(
         progress("faults in renders", 0.3 + 0.1 * number as f64 / faulty.len() as f64);
         bench.recorded(episode)?;
     }
+    let wanted = Wanted {
+        size,
+        most: options.cases,
+        least_pixels: options.least_pixels,
+        span: options.span,
+        seed: options.seed,
+    };
     for (number, class) in options.classes.iter().enumerate() {
         for strength in class.strengths() {
             let what = format!("{} {strength} {} in model pictures", class.name(), class.unit());
             progress(&what, 0.4 + 0.6 * number as f64 / options.classes.len() as f64);
-            let (most, seed) = (options.cases, options.seed);
-            let cases =
-                find(&episodes, *class, *strength, most, options.least_pixels, options.span, seed);
-            for case in cases {
+            for case in find(&episodes, *class, *strength, &wanted) {
                 bench.dreamed(&episodes[case.episode], &case)?;
             }
         }
@@ -193,6 +201,8 @@ struct Bench {
     dreamer: Dreamer,
     outcomes: Vec<Outcome>,
     shots: Shots,
+    /// At which pictures are looked at, pixels.
+    size: (usize, usize),
 }
 
 impl Bench {
@@ -218,6 +228,7 @@ impl Bench {
                     Source::Render => episode.frame_rgb(frame)?,
                     Source::Model => self.dreamer.picture(episode, frame)?,
                 };
+                let rgb = self.watch.shrunk(&rgb).into_owned();
                 let truth = Arc::new(episode.snapshot(frame));
                 let judgement = self.watch.judge(&rgb, &truth)?;
                 self.watch.shown(&judgement);
@@ -251,7 +262,7 @@ impl Bench {
     /// An episode of which the pictures show a fault.
     fn recorded(&mut self, episode: &Episode) -> Result<(), GuardEvalError> {
         let Some(fault) = episode.fault().cloned() else { return Ok(()) };
-        let (width, height) = (episode.header().width as usize, episode.header().height as usize);
+        let (width, height) = self.size;
         let snapshots: Vec<ShadowSnapshot> =
             (0..episode.len()).map(|i| episode.snapshot(i)).collect();
         let start =
@@ -264,7 +275,7 @@ impl Bench {
         let mut trial = Trial::new(Source::Render, name_of(episode), &fault, labels);
         self.watch.begin();
         for (frame, snapshot) in snapshots.into_iter().enumerate() {
-            let rgb = episode.frame_rgb(frame)?;
+            let rgb = self.watch.shrunk(&episode.frame_rgb(frame)?).into_owned();
             trial.look(&mut self.watch, rgb, snapshot, frame.checked_sub(start))?;
         }
         self.finish(trial);
@@ -279,6 +290,7 @@ impl Bench {
         let mut trial = Trial::new(Source::Model, name_of(episode), fault, labels);
         for frame in case.first..case.end {
             let (right, rgb) = self.dreamer.pictures(episode, frame, fault)?;
+            let [right, rgb] = [right, rgb].map(|rgb| self.watch.shrunk(&rgb).into_owned());
             let since = frame.checked_sub(case.start);
             if since.is_some() {
                 trial.visible_px.push(visible_px(&right, &rgb));

@@ -77,13 +77,12 @@ pub fn calibrate(
     progress: &mut dyn FnMut(&str, f64),
 ) -> Result<Calibration, GuardEvalError> {
     let mut card = ModelCard::load(card_path)?;
-    let size = (card.architecture.width, card.architecture.height);
     let Some(mut observer) = card.observer.clone() else {
         return Err(GuardEvalError::NoObserver { card: card_path.to_owned() });
     };
-    let paths = episodes_of(folder, false, "calibration", size)?;
     // A broken observer is to be told before the model has played for minutes.
-    drop(Watch::new(card_path, None)?);
+    let sizes = Watch::new(card_path, None)?.sizes();
+    let paths = episodes_of(folder, false, "calibration", &sizes)?;
     let mut dreamer = Dreamer::new(card_path, false)?;
     let mut runs = Vec::new();
     for (kind, most) in Source::ALL.into_iter().zip(options.episodes) {

@@ -44,17 +44,24 @@ pub struct Case {
     pub labels: Vec<Option<Label>>,
 }
 
-/// Looks for at most `most` cases of a class and strength, spread over the episodes. `least_pixels` is the size of the
-/// body in sight at the start, and a little before.
-pub fn find(
-    episodes: &[Episode],
-    class: FaultClass,
-    strength: f32,
-    most: usize,
-    least_pixels: usize,
-    span: Span,
-    seed: u64,
-) -> Vec<Case> {
+/// Which cases are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of the pictures in which the faults are to be seen, pixels.
+    pub size: (usize, usize),
+    /// At most so many.
+    pub most: usize,
+    /// Size of the body in sight at the start, and a little before.
+    pub least_pixels: usize,
+    /// Frames of each.
+    pub span: Span,
+    /// Of the choice.
+    pub seed: u64,
+}
+
+/// Looks for cases of a class and strength, spread over the episodes.
+pub fn find(episodes: &[Episode], class: FaultClass, strength: f32, wanted: &Wanted) -> Vec<Case> {
+    let Wanted { size: (width, height), most, least_pixels, span, seed } = *wanted;
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (class as u64) << 8);
     let mut starts: Vec<(usize, usize)> = Vec::new();
     for (number, episode) in episodes.iter().enumerate() {
@@ -69,7 +76,6 @@ pub fn find(
             break;
         }
         let Some(episode) = episodes.get(number) else { continue };
-        let (width, height) = (episode.header().width as usize, episode.header().height as usize);
         let search =
             Search { width, height, least_pixels, gravity_m_s2: GRAVITY_M_S2, seed: rng.random() };
         let past = [episode.snapshot(start - 1), episode.snapshot(start)];

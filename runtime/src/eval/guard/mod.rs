@@ -5,6 +5,7 @@
 //! kinds, [`cases`] finds faults in clean episodes, [`figures`] sums up, [`report`] and `shots` tell and show it: whether
 //! and when the guard speaks. [`play`](mod@play) measures what its corrections bring and cost, in scripted play, anchored and dreamed.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,9 +18,10 @@ use thiserror::Error;
 use super::FigureError;
 use crate::card::{CardError, ModelCard};
 use crate::data::{DataError, Episode, list_episodes};
-use crate::model::{ModelError, ms};
+use crate::model::{ModelError, Observe, ms};
 use crate::observer::Observer;
 use crate::observer::prior::ClassPrior;
+use crate::observer::shrink::mean_bytes;
 
 pub mod bench;
 pub mod calibrate;
@@ -94,12 +96,12 @@ pub enum GuardEvalError {
     },
 }
 
-/// The episodes in `folder` whose seeds are held out, or those whose are not; one on the wrong side is an error.
+/// The episodes in `folder` whose seeds are held out, or those whose are not; one on the wrong side or of another size than `sizes` is an error.
 fn episodes_of(
     folder: &Path,
     held_out: bool,
     what: &'static str,
-    size: (u32, u32),
+    sizes: &[(u32, u32)],
 ) -> Result<Vec<PathBuf>, GuardEvalError> {
     let paths = list_episodes(folder)?;
     if paths.is_empty() {
@@ -117,13 +119,14 @@ fn episodes_of(
                 side,
             });
         }
-        if (header.width, header.height) != size {
+        if !sizes.contains(&(header.width, header.height)) {
+            let (model_width, model_height) = sizes.first().copied().unwrap_or_default();
             return Err(GuardEvalError::Size {
                 episode: path.clone(),
                 width: header.width,
                 height: header.height,
-                model_width: size.0,
-                model_height: size.1,
+                model_width,
+                model_height,
             });
         }
     }
@@ -170,9 +173,24 @@ impl Watch {
         Self { always: true, ..self }
     }
 
+    /// Of the model's pictures, and those at which the guard looks: recorded ones may have either.
+    fn sizes(&self) -> [(u32, u32); 2] {
+        let ((width, height), by) = (self.observer.size(), self.observer.shrink() as u32);
+        [(by * width, by * height), (width, height)]
+    }
+
     /// Another world begins.
     fn begin(&mut self) {
         self.guard.forget();
+    }
+
+    /// A picture as small as it is looked at.
+    fn shrunk<'a>(&self, rgb: &'a [u8]) -> Cow<'a, [u8]> {
+        let ((width, height), by) = (self.observer.size(), self.observer.shrink());
+        match rgb.len() == 3 * (width * height) as usize {
+            true => Cow::Borrowed(rgb),
+            false => Cow::Owned(mean_bytes(rgb, by * width as usize, by)),
+        }
     }
 
     /// Judges the picture of a state.
@@ -182,6 +200,7 @@ impl Watch {
         truth: &Arc<ShadowSnapshot>,
     ) -> Result<Judgement, GuardEvalError> {
         let (width, height) = self.observer.size();
+        let rgb = &*self.shrunk(rgb);
         // In a game the model has drawn the state already.
         let (scene, maps) = Expected::drawn(truth, width as usize, height as usize);
         let start = Instant::now();

@@ -137,7 +137,7 @@ pub fn play(
         return Err(GuardEvalError::NoObserver { card: card_path.to_owned() });
     };
     let size = (card.architecture.width, card.architecture.height);
-    let mut paths = episodes_of(folder, true, "scripted play", size)?;
+    let mut paths = episodes_of(folder, true, "scripted play", &[size])?;
     paths.truncate(options.episodes);
     let (mut runs, mut pictures) = (Vec::new(), Vec::new());
     let count = (options.modes.len() * options.guards.len()) as f64;

@@ -8,7 +8,7 @@ use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
 use tch::Device;
 use tch::nn::VarStore;
 
-use crate::card::{ModelCard, Provenance};
+use crate::card::{ModelCard, ObserverCard, Provenance};
 use crate::condition::{CHANNELS, GLOBALS};
 use crate::frame::NeuralFrame;
 use crate::model::latent::autoencoder::{Autoencoder, AutoencoderConfig};
@@ -206,6 +206,28 @@ fn a_card_without_sizes_of_its_autoencoder_is_one_clear_line() {
     card.architecture.latent = None;
     let line = ReverieModel::load(&path, card, &LoadOptions::default()).unwrap_err().to_string();
     assert!(line.contains("architecture.latent") && line.lines().count() == 1, "{line}");
+}
+
+#[test]
+fn an_observer_of_a_size_that_does_not_fit_is_one_clear_line() {
+    let path = MODEL.path().join("test.world.ron");
+    for shrink in [0, 3, 64, u32::MAX] {
+        let mut card = ModelCard::load(&path).unwrap();
+        card.observer = Some(ObserverCard {
+            weights: "none.safetensors".to_owned(),
+            sha256: "0".repeat(64),
+            channels: vec![8, 8, 8],
+            blocks: vec![1, 1, 1],
+            shrink,
+            provenance: Provenance::default(),
+            scores: Default::default(),
+            thresholds: None,
+        });
+        let refused = ReverieModel::load(&path, card, &LoadOptions::default());
+        let line = refused.unwrap_err().to_string();
+        assert!(line.contains(&format!("observer.shrink {shrink}")), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
 }
 
 /// A model with two true pictures behind it, and the dream that follows from them as the guard gets it.
