@@ -134,6 +134,12 @@ impl Guard {
         self.unguarded.extend(ids);
     }
 
+    /// Bodies that came into view are looked at in one picture after the other until they are known, not when it is time to: before a dream, in which
+    /// nobody can learn any more how things look. It costs looks, and what is known from a moment alone raises false alarms.
+    pub fn set_curious(&mut self, curious: bool) {
+        self.attention.curious = curious;
+    }
+
     /// Pictures are known to be right, as for calibration: whatever is said against them, later ones are compared with them.
     pub fn trust_pictures(&mut self) {
         self.recollection.trusts = true;
@@ -145,7 +151,7 @@ impl Guard {
         self.tentative.clear();
         self.votes.clear();
         self.recollection.reset();
-        self.attention = glance::Attention::default();
+        self.attention.forget();
         self.checks.iter_mut().for_each(|check| check.reset());
     }
 

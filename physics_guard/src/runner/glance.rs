@@ -42,11 +42,18 @@ pub enum Glance {
 pub(super) struct Attention {
     looked_s: Option<f64>,
     alert: u8,
+    /// See [`Guard::set_curious`].
+    pub(super) curious: bool,
     /// By body, how often an observer was asked while it was in sight; up to [`FIRST_LOOKS`].
     looks: HashMap<u64, u8>,
 }
 
 impl Attention {
+    /// Nothing was looked at yet.
+    pub(super) fn forget(&mut self) {
+        *self = Self { curious: self.curious, ..Self::default() };
+    }
+
     fn is_due(&self, now_s: f64) -> bool {
         // A clock that goes backwards is another run.
         let since = |looked_s: f64| !(looked_s..looked_s + LOOK_EVERY_S).contains(&now_s);
@@ -54,9 +61,9 @@ impl Attention {
     }
 
     /// A body in sight is hardly known.
-    fn is_curious(&self, expected: &Expected, thresholds: &Thresholds) -> bool {
+    fn wants_to_know(&self, expected: &Expected, thresholds: &Thresholds) -> bool {
         let known = |id| self.looks.get(&id).is_some_and(|looks| *looks >= FIRST_LOOKS);
-        plainly_seen(expected, thresholds).any(|id| !known(id))
+        self.curious && plainly_seen(expected, thresholds).any(|id| !known(id))
     }
 
     /// A picture is shown.
@@ -119,7 +126,7 @@ impl Guard {
         match judgement.suspicions.is_empty() {
             false => Glance::Odd,
             true if self.attention.is_due(self.expected.snapshot.time_s)
-                || self.attention.is_curious(&self.expected, &self.thresholds) =>
+                || self.attention.wants_to_know(&self.expected, &self.thresholds) =>
             {
                 Glance::Due(judgement)
             }

@@ -103,8 +103,9 @@ fn after_a_cut_and_in_another_light_everything_is_looked_at() {
 }
 
 #[test]
-fn what_came_into_view_is_looked_at_until_it_is_known() {
+fn the_curious_look_at_what_came_into_view_until_it_is_known() {
     let mut play = Play::new();
+    play.guard.set_curious(true);
     let mut without = court();
     without.bodies.retain(|body| body.id != 10);
     for _ in 0..45 {

@@ -112,17 +112,14 @@ pub fn bench(
     let Some(observer) = card.observer.take() else {
         return Err(GuardEvalError::NoObserver { card: card_path.to_owned() });
     };
-    let watch = Watch::new(card_path, None)?;
+    let dreamer = Dreamer::new(card_path, true)?;
+    let mut watch = Watch::new(card_path, None)?;
+    // As in play.
+    watch.guard.set_curious(dreamer.can_dream());
     let sizes = watch.sizes();
     let [_, (width, height)] = sizes;
     let size = (width as usize, height as usize);
-    let mut bench = Bench {
-        watch,
-        dreamer: Dreamer::new(card_path, true)?,
-        outcomes: Vec::new(),
-        shots: Shots::new(size.0),
-        size,
-    };
+    let mut bench = Bench { watch, dreamer, outcomes: Vec::new(), shots: Shots::new(size.0), size };
     let open = |paths: Vec<PathBuf>| -> Result<Vec<Episode>, GuardEvalError> {
         paths.iter().map(|path| Ok(Episode::open(path)?)).collect()
     };
