@@ -1,8 +1,9 @@
 //! What is there is seen, and nothing else.
 
 use super::{Check, Judged, KNOWN_FRAMES, MADE_OUT};
-use crate::expected::{Body, BodyKind};
+use crate::expected::{Body, BodyKind, NONE};
 use crate::observed::Measurement;
+use crate::recollection::Strange;
 use crate::track::is_still;
 use crate::verdict::{Bound, Finding};
 
@@ -19,6 +20,9 @@ pub struct Permanence;
 const REPAINTED: f32 = 0.6;
 /// Of a body that cannot move; such a one is never erased whole.
 const LARGE_PX: u32 = 1200;
+
+/// Share of a region that must be seen as sky to be nothing else.
+const MOSTLY_SKY: f32 = 0.8;
 
 /// Pixels of a body that are remembered and tell enough of it, if that is less than half.
 const ENOUGH_PX: u32 = 150;
@@ -81,6 +85,22 @@ impl Check for Permanence {
     }
 }
 
+/// Clouds move, and the physics knows of none: nothing came into a region where the sky is due and the observer sees nothing else.
+fn is_sky(judged: &Judged, region: &Strange) -> bool {
+    let (expected, observed) = (judged.expected, judged.observed);
+    let (mut odd, mut sky) = (0u32, 0u32);
+    for y in usize::from(region.rect.y0)..usize::from(region.rect.y1) {
+        for x in usize::from(region.rect.x0)..usize::from(region.rect.x1) {
+            let pixel = y * expected.width + x;
+            if observed.recalled.is_otherwise(pixel) {
+                odd += 1;
+                sky += u32::from(expected.object[pixel] == NONE && observed.sky[pixel]);
+            }
+        }
+    }
+    observed.looked && odd > 0 && sky as f32 >= MOSTLY_SKY * odd as f32
+}
+
 /// What looks otherwise than the pictures before say that it must.
 fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
     let (recalled, thresholds) = (&judged.observed.recalled, judged.thresholds);
@@ -115,7 +135,7 @@ fn judge_recalled(judged: &Judged, findings: &mut Vec<Finding>) {
             });
         }
     }
-    let strange = recalled.strange;
+    let strange = recalled.strange.filter(|region| !is_sky(judged, region));
     findings.push(Finding {
         what: "strange",
         object: None,

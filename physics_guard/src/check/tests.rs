@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use glam::{Quat, Vec3};
 
 use super::*;
-use crate::expected::{Pose, ShadowSnapshot};
+use crate::expected::{Expected, NONE, Pose, ShadowSnapshot};
 use crate::observed::Evidence;
 use crate::runner::Guard;
 use crate::testing::{
@@ -22,6 +22,17 @@ fn play(
     world: impl Fn(u64) -> ShadowSnapshot,
     draw: impl Fn(u64, &mut ShadowSnapshot),
 ) -> BTreeMap<(&'static str, &'static str), BTreeSet<(u64, Option<u64>)>> {
+    play_said(frames, seed, world, draw, |_, _, _| {})
+}
+
+/// The same; `say` alters what is said of each picture, of which the expected one is given.
+fn play_said(
+    frames: u64,
+    seed: u64,
+    world: impl Fn(u64) -> ShadowSnapshot,
+    draw: impl Fn(u64, &mut ShadowSnapshot),
+    say: impl Fn(u64, &Expected, &mut Evidence),
+) -> BTreeMap<(&'static str, &'static str), BTreeSet<(u64, Option<u64>)>> {
     let mut guard = Guard::new(Thresholds::default(), GRAVITY);
     let mut noise = Noise(seed);
     let mut spoke: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
@@ -29,8 +40,9 @@ fn play(
         let truth = world(frame);
         let mut drawn = truth.clone();
         draw(frame, &mut drawn);
-        let evidence = observe(&drawn, &mut noise);
+        let mut evidence = observe(&drawn, &mut noise);
         guard.expect_at(truth.into(), WIDTH, HEIGHT);
+        say(frame, guard.expected(), &mut evidence);
         let judgement = guard.judge(&evidence, None);
         for verdict in &judgement.verdicts {
             let rule = (verdict.check, verdict.finding.what);
@@ -325,6 +337,60 @@ fn a_wall_that_is_missing_or_displaced_is_caught() {
         }
     });
     assert_caught(&displaced, ("through wall", "misplaced"), Some(2), 4);
+}
+
+#[test]
+fn a_wall_whose_depth_alone_is_misread_is_where_its_edges_are() {
+    let spoke = play_said(
+        FROM + 8,
+        16,
+        walked,
+        |_, _| {},
+        |frame, expected, said| {
+            let wall = expected.snapshot.bodies.iter().position(|body| body.id == 2);
+            for (pixel, object) in expected.object.iter().enumerate() {
+                if frame >= FROM && Some(usize::from(*object)) == wall {
+                    said.depth_m[pixel] *= 0.5;
+                }
+            }
+        },
+    );
+    assert_eq!(spoke.get(&("through wall", "misplaced")), None);
+}
+
+#[test]
+fn a_cloud_is_nothing_strange_but_what_comes_into_the_sky_is() {
+    // A patch of another colour in the sky; the observer takes it for sky, or for a crate near by.
+    let patch = |is_sky: bool| {
+        move |frame: u64, expected: &Expected, said: &mut Evidence| {
+            said.rgb = painted(&expected.snapshot);
+            for (y, x) in (2..12).flat_map(|y| (20..44).map(move |x| (y, x))) {
+                let pixel = y * WIDTH + x;
+                if frame < FROM || expected.object[pixel] != NONE {
+                    continue;
+                }
+                said.rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&[225, 230, 235]);
+                if !is_sky {
+                    let classes = said.classes;
+                    let classes = &mut said.probability[pixel * classes..(pixel + 1) * classes];
+                    classes.fill(0.005);
+                    classes[8] = 0.9;
+                    said.depth_m[pixel] = 3.0;
+                }
+            }
+        }
+    };
+    let still = |frame: u64| ShadowSnapshot {
+        tick: 4 * frame,
+        time_s: frame as f64 / FPS,
+        camera: looking(Vec3::new(0.0, 1.6, 4.0), Vec3::new(0.0, 2.6, 0.0)),
+        ..court()
+    };
+    let rule = ("permanence", "strange");
+    let cloud = play_said(FROM + 6, 31, still, |_, _| {}, patch(true));
+    assert_eq!(cloud.get(&rule), None);
+    let crate_in_the_sky = play_said(FROM + 6, 31, still, |_, _| {}, patch(false));
+    assert!(crate_in_the_sky.contains_key(&rule), "{crate_in_the_sky:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Check, Judged, KNOWN_FRAMES, MADE_OUT};
 use crate::expected::BodyKind;
+use crate::observed::Measurement;
 use crate::verdict::{Bound, Finding};
 
 /// In the middle of the picture: the share of a wall's pixels that show it, and the median error of its depth, less
@@ -14,6 +15,9 @@ pub struct ThroughWall;
 const FEWEST: usize = 40;
 /// A pixel counts if a plainly seen wall would say so much, nats: one by one they are noisy.
 const TOLD_NATS: f32 = 1.5;
+/// An edge is seen if it says where the wall is to so much, square pixels, and in its place if that is nearer than this to where it should be.
+const EDGE_VARIANCE_PX2: f32 = 0.25;
+const IN_PLACE_PX: f32 = 1.5;
 /// Steeper surfaces are walls: height component of the normal.
 const STEEP: f32 = 0.5;
 
@@ -66,7 +70,8 @@ impl Check for ThroughWall {
                     rect,
                 });
             }
-            if errors.len() >= FEWEST && found.known_frames >= KNOWN_FRAMES {
+            let tells = errors.len() >= FEWEST && found.known_frames >= KNOWN_FRAMES;
+            if tells && !has_edge_in_place(found) {
                 let half = errors.len() / 2;
                 let (_, median, _) = errors.select_nth_unstable_by(half, f32::total_cmp);
                 let value = (*median - found.usual.ln_depth).abs();
@@ -85,4 +90,12 @@ impl Check for ThroughWall {
             }
         }
     }
+}
+
+/// An edge of it is seen where it is expected. A wall without texture, close by or at night, has no depth that an observer could tell: its outline has.
+fn has_edge_in_place(found: &Measurement) -> bool {
+    let (shift, variance) = (found.shift_px.abs(), found.shift_var_px2);
+    let told = [(shift.x, variance.x), (shift.y, variance.y)];
+    let mut told = told.iter().filter(|(_, variance)| *variance <= EDGE_VARIANCE_PX2).peekable();
+    found.found && told.peek().is_some() && told.all(|(shift, _)| *shift < IN_PLACE_PX)
 }

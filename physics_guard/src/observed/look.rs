@@ -13,6 +13,9 @@ pub(crate) const COLOUR_WEIGHT: f32 = 0.6;
 /// No pixel says more than this for or against a surface, nats.
 pub(crate) const MOST_NATS: f32 = 4.0;
 
+/// Probability from which a pixel is taken for sky.
+const SURELY_SKY: f32 = 0.5;
+
 /// Scores of a picture; reused from picture to picture.
 #[derive(Debug, Default)]
 pub(crate) struct Look {
@@ -78,6 +81,8 @@ impl Look {
             observed.support[pixel] = support;
             let apart = apart + self.colours_apart(object, behind);
             observed.information[pixel] = if blind { 0.0 } else { apart + depth_apart };
+            let sky = self.field.classes_of(pixel).last();
+            observed.sky[pixel] = !self.field.blind[pixel] && sky.is_some_and(|p| *p > SURELY_SKY);
             let known = self.field.depth_weight[pixel] > 0.0;
             observed.ln_depth_error[pixel] =
                 if known { self.field.ln_depth[pixel] - ln_first } else { 0.0 };

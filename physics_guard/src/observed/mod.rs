@@ -161,6 +161,8 @@ pub struct Observed {
     pub information: Vec<f32>,
     /// Seen over expected depth, as a logarithm; 0 where either is unknown.
     pub ln_depth_error: Vec<f32>,
+    /// The observer takes the pixel for sky.
+    pub sky: Vec<bool>,
     /// One for each of the expected views, in their order.
     pub measurements: Vec<Measurement>,
     /// Regions that nothing expected explains, the largest first.
@@ -176,6 +178,8 @@ impl Observed {
         (self.width, self.height) = (width, height);
         let pixels = width * height;
         self.object.resize(pixels, NONE);
+        self.sky.clear();
+        self.sky.resize(pixels, false);
         for map in [
             &mut self.depth_m,
             &mut self.confidence,

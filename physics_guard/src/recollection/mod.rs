@@ -114,6 +114,11 @@ impl Recalled {
         self.bodies.iter().find(|alike| alike.body == body).is_some_and(Alike::is_as_before)
     }
 
+    /// A pixel looks otherwise than in all pictures that know it.
+    pub(crate) fn is_otherwise(&self, pixel: usize) -> bool {
+        self.told.get(pixel) == Some(&DIFFERENT)
+    }
+
     /// Most of a rectangle looks as it did, in a picture `width` pixels wide.
     pub fn knows(&self, rect: &PixelRect, width: usize) -> bool {
         let (mut alike, mut all) = (0, 0);
