@@ -234,7 +234,7 @@ impl Report {
             ("gain over shadow_paint".to_owned(), &self.gain_over_shadow_paint_db),
         ];
         let losses = self.control_loss_db.iter().chain(&self.dream_gain_db).map(|(kind, loss)| {
-            let of_dream = kind.is_free() || self.dream_gain_db.contains_key(kind);
+            let of_dream = kind.is_dream() || self.dream_gain_db.contains_key(kind);
             (format!("gain {}over {kind}", if of_dream { "of dream " } else { "" }), loss)
         });
         for (what, gains) in gains.into_iter().chain(losses).filter(|(_, gains)| !gains.is_empty())

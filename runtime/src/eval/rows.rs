@@ -66,6 +66,10 @@ pub enum RowKind {
     TeacherForced,
     /// The model with its own frames as its past.
     Autoregressive,
+    /// The same with the guard correcting it: nothing may be lost where nothing is wrong.
+    Guarded,
+    /// The same without memory of surfaces, but with past frames; a control that must not be better.
+    WithoutMemory,
     /// The same with all colours left open.
     TintWithheld,
     /// The same with the bodies of another episode; a control that must be worse.
@@ -74,6 +78,8 @@ pub enum RowKind {
     ShuffledActions,
     /// The model without any shadow after the prompt: its own frames, the actions, the time and the style say all.
     Dream,
+    /// The same with the guard pulling it back to the shadow where it breaks physics.
+    DreamGuarded,
     /// The same with the actions in another order; a control that must be worse.
     DreamShuffled,
     /// The same with no action at all; a control that must be worse.
@@ -82,7 +88,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// In the order of the table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::CodecCeiling,
         Self::CopyLast,
         Self::CopyPrompt,
@@ -92,16 +98,23 @@ impl RowKind {
         Self::SingleFrame,
         Self::TeacherForced,
         Self::Autoregressive,
+        Self::Guarded,
+        Self::WithoutMemory,
         Self::TintWithheld,
         Self::WrongShadow,
         Self::ShuffledActions,
         Self::Dream,
+        Self::DreamGuarded,
         Self::DreamShuffled,
         Self::DreamStill,
     ];
 
-    /// Those without a shadow: only of models that can dream.
-    pub const DREAMS: [Self; 3] = [Self::Dream, Self::DreamShuffled, Self::DreamStill];
+    /// Only of models that can dream.
+    pub const DREAMS: [Self; 4] =
+        [Self::Dream, Self::DreamGuarded, Self::DreamShuffled, Self::DreamStill];
+
+    /// Only of models with an observer.
+    pub const GUARDED: [Self; 2] = [Self::Guarded, Self::DreamGuarded];
 
     /// As in the JSON.
     pub fn name(self) -> &'static str {
@@ -115,10 +128,13 @@ impl RowKind {
             Self::SingleFrame => "single_frame",
             Self::TeacherForced => "teacher_forced",
             Self::Autoregressive => "autoregressive",
+            Self::Guarded => "guarded",
+            Self::WithoutMemory => "without_memory",
             Self::TintWithheld => "tint_withheld",
             Self::WrongShadow => "wrong_shadow",
             Self::ShuffledActions => "shuffled_actions",
             Self::Dream => "dream",
+            Self::DreamGuarded => "dream_guarded",
             Self::DreamShuffled => "dream_shuffled",
             Self::DreamStill => "dream_still",
         }
@@ -137,9 +153,14 @@ impl RowKind {
         )
     }
 
-    /// Without any shadow, see [`DREAMS`](Self::DREAMS).
-    pub fn is_free(self) -> bool {
+    /// See [`DREAMS`](Self::DREAMS).
+    pub fn is_dream(self) -> bool {
         Self::DREAMS.contains(&self)
+    }
+
+    /// See [`GUARDED`](Self::GUARDED).
+    pub fn is_guarded(self) -> bool {
+        Self::GUARDED.contains(&self)
     }
 
     /// Over which frames it is judged.

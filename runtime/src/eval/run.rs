@@ -20,6 +20,7 @@ use super::rows::{HORIZONS, PROMPT_FRAMES, RowKind, WHOLE_FRAMES};
 use super::score::{RowTally, slope};
 use super::steps::Steps;
 use crate::card::ModelCard;
+use crate::correct::{Corrector, GuardStats};
 use crate::data::{Episode, list_episodes};
 use crate::frame::StageTimes;
 use crate::model::{LoadOptions, Measured, ModelError, load_measured};
@@ -108,6 +109,8 @@ struct Run<'a> {
     options: &'a EvalOptions,
     load: LoadOptions,
     model: Box<dyn Measured>,
+    /// Of models with an observer.
+    guard: Option<Corrector>,
     tallies: BTreeMap<RowKind, RowTally>,
     steps: Vec<Steps>,
     times: Vec<StageTimes>,
@@ -136,17 +139,24 @@ impl<'a> Run<'a> {
         };
         let steps = options.steps.iter().map(|steps| Steps::new(*steps, loader, &load));
         let steps = steps.collect::<Result<_, _>>()?;
-        let model = loader(&load)?;
+        let mut model = loader(&load)?;
         let mut tallies: BTreeMap<_, _> =
             options.rows.iter().map(|kind| (*kind, RowTally::new(*kind))).collect();
         let mut notes = Vec::new();
-        if !model.can_dream() && tallies.keys().any(|kind| kind.is_free()) {
-            tallies.retain(|kind, _| !kind.is_free());
+        let guard = model.take_eye().map(|eye| Corrector::new(eye, GuardStats::default()));
+        if !model.can_dream() && tallies.keys().any(|kind| kind.is_dream()) {
+            tallies.retain(|kind, _| !kind.is_dream());
             let rows = RowKind::DREAMS.map(RowKind::name).join(", ");
             notes.push(format!("{rows} left out: {} cannot dream without the shadow", card.name));
         }
+        if guard.is_none() && tallies.keys().any(|kind| kind.is_guarded()) {
+            tallies.retain(|kind, _| !kind.is_guarded());
+            let rows = RowKind::GUARDED.map(RowKind::name).join(", ");
+            notes.push(format!("{rows} left out: {} has no observer", card.name));
+        }
         Ok(Self {
             model,
+            guard,
             card,
             loader,
             options,
@@ -313,7 +323,8 @@ impl<'a> Run<'a> {
         let last = frames_of(kind, clip.last);
         let mut track = (kind == RowKind::Dream).then(|| CameraTrack::new(clip, &mut self.camera));
         let mut kept = BTreeMap::new();
-        play(&mut *self.model, clip, kind, other, last, &mut |frame, dreamed| {
+        let guard = self.guard.as_mut();
+        play((&mut *self.model, guard), clip, kind, other, last, &mut |frame, dreamed| {
             if let Some(track) = &mut track {
                 let rgb = shown_rgb(dreamed);
                 if frame <= WHOLE_FRAMES {
@@ -384,9 +395,16 @@ impl<'a> Run<'a> {
         };
         let gain = |over: RowKind| gain_of(RowKind::Autoregressive, over);
         let dream_gain = |over: RowKind| (over, gain_of(RowKind::Dream, over));
-        let controls = [RowKind::TintWithheld, RowKind::WrongShadow, RowKind::ShuffledActions]
-            .map(|over| (over, gain(over)));
-        let dream_controls = [RowKind::DreamShuffled, RowKind::DreamStill].map(dream_gain);
+        let controls = [
+            RowKind::Guarded,
+            RowKind::WithoutMemory,
+            RowKind::TintWithheld,
+            RowKind::WrongShadow,
+            RowKind::ShuffledActions,
+        ]
+        .map(|over| (over, gain(over)));
+        let dream_controls =
+            [RowKind::DreamGuarded, RowKind::DreamShuffled, RowKind::DreamStill].map(dream_gain);
         let told = |(_, loss): &(RowKind, BTreeMap<usize, f64>)| !loss.is_empty();
         let control_loss_db = controls.into_iter().chain(dream_controls).filter(told).collect();
         let dream_gain_db = [RowKind::CopyPrompt, RowKind::CommandedWarp]

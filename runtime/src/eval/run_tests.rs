@@ -1,9 +1,10 @@
 //! The whole path on small worlds whose true pictures are shadow paint, with a network that was never trained.
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use glam::{Quat, Vec3};
-use reverie_guard::{Body, BodyKind, CameraPose, Pose, ShadowSnapshot, Shape};
+use reverie_guard::{Body, BodyKind, CameraPose, Evidence, Pose, ShadowSnapshot, Shape};
 use tch::nn::VarStore;
 
 use super::*;
@@ -16,7 +17,7 @@ use crate::eval::memory::script::Way;
 use crate::eval::memory::{MemoryOptions, evaluate_memory};
 use crate::frame::NeuralFrame;
 use crate::model::reverie::unet::{Unet, UnetConfig};
-use crate::model::{ShadowPaint, WorldModel};
+use crate::model::{Eye, Observe, ShadowPaint, WorldModel};
 use crate::request::{Action, DreamMode, DreamRequest};
 use crate::style::StyleWeights;
 use crate::train::Recipe;
@@ -133,8 +134,9 @@ fn every_row_is_told_with_its_horizons_and_pictures() {
     )
     .unwrap();
     let json = serde_json::to_value(&report).unwrap();
-    // Model S needs the shadow, and has no codec.
-    let needs_more = |kind: &RowKind| kind.is_free() || *kind == RowKind::CodecCeiling;
+    // Model S needs the shadow, and has no codec; this one has no observer either.
+    let needs_more =
+        |kind: &RowKind| kind.is_dream() || kind.is_guarded() || *kind == RowKind::CodecCeiling;
     for kind in RowKind::ALL.into_iter().filter(needs_more) {
         assert!(json["rows"].get(kind.name()).is_none(), "{kind}");
         assert!(report.notes.iter().any(|note| note.contains(kind.name())), "{kind}");
@@ -297,9 +299,35 @@ struct Puppet {
     turns: f32,
     prompted: Option<ShadowSnapshot>,
     now: Option<ShadowSnapshot>,
+    /// Counts looks.
+    eye: Option<Arc<AtomicUsize>>,
+}
+
+/// Sees nothing, and counts how often.
+struct Dim(Arc<AtomicUsize>);
+
+impl Observe for Dim {
+    fn observe(&mut self, rgb: &[u8], _: &ShadowSnapshot) -> Result<Evidence, ModelError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let pixels = rgb.len() / 3;
+        Ok(Evidence {
+            width: SIZE.0 as usize,
+            height: SIZE.1 as usize,
+            classes: 2,
+            probability: vec![0.0; 2 * pixels],
+            depth_m: vec![0.0; pixels],
+            depth_sigma: vec![1.0; pixels],
+            rgb: Vec::new(),
+        })
+    }
 }
 
 impl WorldModel for Puppet {
+    fn take_eye(&mut self) -> Option<Eye> {
+        let observer = Box::new(Dim(self.eye.take()?));
+        Some(Eye { observer, thresholds: Default::default() })
+    }
+
     fn name(&self) -> &str {
         "puppet"
     }
@@ -334,6 +362,7 @@ impl WorldModel for Puppet {
 
 impl Measured for Puppet {
     fn set_ablation(&mut self, _keep_tints: bool, _use_past: bool) {}
+    fn set_memory(&mut self, _remembers: bool) {}
     fn forget_look(&mut self) {
         self.reset();
     }
@@ -405,7 +434,7 @@ fn dreams_are_held_to_the_commands() {
     let dreamed = |turns: f32| {
         let loader = |_: &LoadOptions| -> Result<Box<dyn Measured>, ModelError> {
             let paint = ShadowPaint::new(SIZE.0, SIZE.1);
-            Ok(Box::new(Puppet { paint, turns, prompted: None, now: None }))
+            Ok(Box::new(Puppet { paint, turns, prompted: None, now: None, eye: None }))
         };
         evaluate_with(dir.path(), card.clone(), &loader, &options, &mut |_, _| {}).unwrap()
     };
@@ -437,4 +466,24 @@ fn dreams_are_held_to_the_commands() {
     let turned = following(&contrary, "turn_right");
     assert!(turned.judged > 2 && turned.share < Some(0.3), "{contrary:?}");
     assert!(contrary.rotation_error_deg.unwrap().p95 > 3.0, "{contrary:?}");
+}
+
+#[test]
+fn a_guard_that_sees_nothing_costs_nothing_and_has_seen_the_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    write_obedient(dir.path(), PROMPT_FRAMES + 12);
+    let card = ModelCard::load(WORLDS.path().join("model/test.world.ron")).unwrap();
+    let rows = vec![RowKind::Autoregressive, RowKind::Guarded, RowKind::WithoutMemory];
+    let options = EvalOptions { rows, ..options() };
+    let looks = Arc::new(AtomicUsize::new(0));
+    let loader = |_: &LoadOptions| -> Result<Box<dyn Measured>, ModelError> {
+        let (paint, eye) = (ShadowPaint::new(SIZE.0, SIZE.1), Some(looks.clone()));
+        Ok(Box::new(Puppet { paint, turns: 1.0, prompted: None, now: None, eye }))
+    };
+    let report = evaluate_with(dir.path(), card, &loader, &options, &mut |_, _| {}).unwrap();
+    let psnr = |kind: RowKind| report.rows[&kind].horizons[&8].psnr_db;
+    assert_eq!(psnr(RowKind::Guarded), psnr(RowKind::Autoregressive));
+    assert_eq!(report.control_loss_db[&RowKind::Guarded][&8], 0.0);
+    // Shadow paint is the state itself: what comes after the prompt need not be looked at.
+    assert_eq!(looks.load(Ordering::Relaxed), PROMPT_FRAMES);
 }

@@ -45,7 +45,7 @@ impl Steps {
         let kind = RowKind::Autoregressive;
         let last = clip.last.min(WHOLE_FRAMES);
         let (tally, frames_ms) = (&mut self.tally, &mut self.frames_ms);
-        play(&mut *self.model, clip, kind, None, last, &mut |frame, dreamed| {
+        play((&mut *self.model, None), clip, kind, None, last, &mut |frame, dreamed| {
             frames_ms.push(total_ms(&dreamed.times));
             if let Some(facts) = facts.get(&frame).filter(|_| kind.needs(frame, last)) {
                 let rgb = shown_rgb(dreamed);

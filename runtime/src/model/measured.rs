@@ -15,6 +15,9 @@ pub trait Measured: WorldModel {
     /// Leaves tints open, or dreams each frame without any past.
     fn set_ablation(&mut self, keep_tints: bool, use_past: bool);
 
+    /// Remembers surfaces, or past frames alone.
+    fn set_memory(&mut self, remembers: bool);
+
     /// Starts from nothing known at all: no past, no look, and the first noise of its seed.
     fn forget_look(&mut self);
 

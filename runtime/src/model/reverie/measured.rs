@@ -4,6 +4,7 @@ use tch::{Device, Kind};
 
 use super::ReverieModel;
 use crate::frame::NeuralFrame;
+use crate::memory::SharedMemory;
 use crate::model::ModelError;
 use crate::model::measured::Measured;
 use crate::request::DreamRequest;
@@ -11,6 +12,10 @@ use crate::request::DreamRequest;
 impl Measured for ReverieModel {
     fn set_ablation(&mut self, keep_tints: bool, use_past: bool) {
         Self::set_ablation(self, keep_tints, use_past);
+    }
+
+    fn set_memory(&mut self, remembers: bool) {
+        Self::set_memory(self, remembers.then(SharedMemory::default), true);
     }
 
     fn forget_look(&mut self) {
