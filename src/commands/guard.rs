@@ -10,6 +10,7 @@ use reverie_runtime::correct::GuardMode;
 use reverie_runtime::eval::guard::bench::{BenchOptions, bench};
 use reverie_runtime::eval::guard::calibrate::{CalibrateOptions, calibrate};
 use reverie_runtime::eval::guard::play::{PlayOptions, play};
+use reverie_runtime::observer::files::lend;
 use reverie_runtime::request::DreamMode;
 
 /// Arguments of `reverie guard`.
@@ -38,6 +39,9 @@ struct CalibrateArgs {
     /// Card of the model; it gets the thresholds.
     #[arg(long, default_value = "assets/models/courtyard.world.ron", value_name = "CARD")]
     model: PathBuf,
+    /// The model gets the observer of this card first: one of pictures as large, or a whole number of times smaller.
+    #[arg(long, value_name = "CARD")]
+    observer_of: Option<PathBuf>,
     /// Most episodes of true renders.
     #[arg(long, default_value_t = 120, value_name = "N")]
     renders: usize,
@@ -141,6 +145,9 @@ impl CalibrateArgs {
             alarms_per_10_min: self.alarms,
             ..CalibrateOptions::default()
         };
+        if let Some(lender) = &self.observer_of {
+            lend(lender, &self.model)?;
+        }
         let mut watch = Progress::new()?;
         let calibration = calibrate(&self.data, &self.model, &options, &mut |what, share| {
             watch.see(what, share)

@@ -137,6 +137,44 @@ fn a_calibrated_guard_is_measured_on_faults() {
 }
 
 #[test]
+fn a_larger_model_gets_the_eye_of_a_smaller_one() {
+    let dir = folder("lent_observer");
+    let run = tiny_model().parent().unwrap();
+    let text = fs::read_to_string(tiny_model()).unwrap();
+    let sized = |name: &str, width: u32, height: u32| {
+        let path = dir.join(name);
+        let wide = text.replacen("width: 64", &format!("width: {width}"), 1);
+        let card = wide.replacen("height: 40", &format!("height: {height}"), 1);
+        assert_ne!(card, text);
+        fs::write(&path, card).unwrap();
+        path
+    };
+    fs::copy(run.join("tiny.safetensors"), dir.join("tiny.safetensors")).unwrap();
+    let lend = |from: &Path, to: &Path| {
+        Program::new(&["guard", "calibrate"])
+            .with("--observer-of", from)
+            .with("--model", to)
+            .with("--data", episodes())
+    };
+    let other = sized("other.world.ron", 96, 40);
+    lend(observing_model(), &other).fails_with(&["96×40", "64×40", "other.world.ron"]);
+    lend(tiny_model(), &other).fails_with(&["tiny.world.ron", "no observer"]);
+    assert_eq!(ModelCard::load(&other).unwrap().observer, None);
+
+    // A network of convolutions draws larger pictures as well.
+    let large = sized("large.world.ron", 128, 80);
+    let said = lend(observing_model(), &large).succeeds();
+    assert!(said.contains("24 clean pictures"), "{said}");
+    let observer = ModelCard::load(&large).unwrap().observer.unwrap();
+    assert_eq!(observer.shrink, 2);
+    assert!(observer.thresholds.is_some());
+    // Another file of that name is not touched.
+    fs::write(dir.join(&observer.weights), "mine").unwrap();
+    lend(observing_model(), &large).fails_with(&["another", "observer.safetensors"]);
+    assert_eq!(fs::read(dir.join(&observer.weights)).unwrap(), b"mine");
+}
+
+#[test]
 fn pictures_show_a_fault_and_the_states_stay_true() {
     let dir = folder("record_misdrawn");
     let (clean, faulty) = (dir.join("clean"), dir.join("faulty"));

@@ -7,7 +7,7 @@ use tch::nn::VarStore;
 
 use super::Observer;
 use super::net::{ObserverConfig, ObserverNet};
-use crate::card::{ModelCard, ObserverCard, Provenance};
+use crate::card::{Architecture, ModelCard, ObserverCard, Provenance};
 use crate::device::fastest_kind;
 use crate::files::{read_limited, write_atomically};
 use crate::model::ModelError;
@@ -66,6 +66,54 @@ impl Observer {
         let shrink = observer.shrink as usize;
         Ok(Some(Self { net, _store: store, device, kind, size, shrink }))
     }
+}
+
+/// Gives the model of the card `to` the observer of the card `from`, which sees pictures of the same shape, as large or a whole number of times smaller. Its
+/// thresholds are to be calibrated for the pictures of this model.
+///
+/// # Errors
+/// A card is damaged, there is no observer, it does not fit, or its weights cannot be copied.
+pub fn lend(from: &Path, to: &Path) -> Result<(), ModelError> {
+    let (lender, mut card) = (ModelCard::load(from)?, ModelCard::load(to)?);
+    let unsupported = |what: String| ModelError::Unsupported { card: to.to_owned(), what };
+    let Some(observer) = lender.observer.clone() else {
+        return Err(unsupported(format!("{} has no observer to lend", from.display())));
+    };
+    let sides = |a: &Architecture| (a.width, a.height);
+    let (have, (width, height)) = (sides(&lender.architecture), sides(&card.architecture));
+    let seen = (have.0 / observer.shrink.max(1), have.1 / observer.shrink.max(1));
+    let shrink = width / seen.0.max(1);
+    if shrink == 0
+        || (shrink.checked_mul(seen.0), shrink.checked_mul(seen.1)) != (Some(width), Some(height))
+    {
+        let (w, h) = seen;
+        let what = format!(
+            "its {width}×{height} pixels are no whole number of times the {w}×{h} of the observer of {}",
+            from.display()
+        );
+        return Err(unsupported(what));
+    }
+    let (source, target) =
+        (from.with_file_name(&observer.weights), to.with_file_name(&observer.weights));
+    let failed = |action: &str, path: &Path| {
+        let action = format!("{action} {}", path.display());
+        move |error| unsupported(format!("cannot {action}: {error}"))
+    };
+    let bytes = read_limited(&source, MAX_WEIGHTS_BYTES).map_err(failed("read", &source))?;
+    match read_limited(&target, MAX_WEIGHTS_BYTES) {
+        Ok(there) if there == bytes => {}
+        Ok(_) => {
+            let name = target.display();
+            return Err(unsupported(format!("there is another {name} already; move it away")));
+        }
+        Err(_) => write_atomically(&target, &bytes).map_err(failed("write", &target))?,
+    }
+    card.observer = Some(ObserverCard { shrink, thresholds: None, ..observer });
+    // What was lent must be of use before the card says so.
+    let lent = Observer::load(to, &card, Device::Cpu)?;
+    drop(lent);
+    card.save_atomically(to)?;
+    Ok(())
 }
 
 /// Makes `out` a complete model: the weights of the model that `recipe_model` describes, the observer's, and a card with
