@@ -71,6 +71,7 @@ pub struct Guard {
     tentative: Tracks,
     votes: VoteBox,
     unguarded: HashSet<u64>,
+    dreaming: bool,
     unexplained: Vec<u32>,
     recollection: Recollection,
     /// The picture that was judged last, sRGB.
@@ -108,6 +109,7 @@ impl Guard {
             tentative: Tracks::default(),
             votes: VoteBox::default(),
             unguarded: HashSet::new(),
+            dreaming: false,
             unexplained: Vec::new(),
             recollection: Recollection::default(),
             picture: Vec::new(),
@@ -138,6 +140,11 @@ impl Guard {
     /// nobody can learn any more how things look. It costs looks, and what is known from a moment alone raises false alarms.
     pub fn set_curious(&mut self, curious: bool) {
         self.attention.curious = curious;
+    }
+
+    /// The next pictures are dreamed: they teach nothing of how things look, or fog would soon be what is usual.
+    pub fn set_dreaming(&mut self, dreaming: bool) {
+        self.dreaming = dreaming;
     }
 
     /// Pictures are known to be right, as for calibration: whatever is said against them, later ones are compared with them.
@@ -263,7 +270,7 @@ impl Guard {
         for (check, finding) in &judgement.findings {
             self.votes.note((check, finding.what, finding.object), finding.votes());
         }
-        if self.observed.looked {
+        if self.observed.looked && !self.dreaming {
             self.learn(judgement);
         }
         let expected = (&self.expected, &self.thresholds);

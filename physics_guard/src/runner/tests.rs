@@ -196,3 +196,25 @@ fn a_body_of_its_surroundings_material_is_missed_by_its_colour() {
     };
     assert!(vanished(true) && !vanished(false));
 }
+
+/// What is dreamed is no measure of how things look.
+#[test]
+fn dreams_teach_nothing() {
+    let mut guard = Guard::new(Thresholds::default(), GRAVITY);
+    let mut noise = Noise(9);
+    let mut known = |dreaming: bool, frames: u64| {
+        guard.set_dreaming(dreaming);
+        for _ in 0..frames {
+            guard.expect_at(court().into(), WIDTH, HEIGHT);
+            let judgement = guard.judge(&observe(&court(), &mut noise), None);
+            guard.shown(&judgement);
+        }
+        guard.expect_at(court().into(), WIDTH, HEIGHT);
+        guard.judge(&observe(&court(), &mut noise), None);
+        guard.observed().measurements.iter().find(|m| m.id == 10).unwrap().known_frames
+    };
+    assert_eq!(known(true, 4), 0.0);
+    let awake = known(false, 4);
+    assert!(awake >= 3.0, "{awake}");
+    assert_eq!(known(true, 4), awake);
+}

@@ -170,6 +170,7 @@ impl Corrector {
         }
         self.looked.get_or_insert(request.style);
         self.guard.set_curious(model.can_dream());
+        self.guard.set_dreaming(request.mode == DreamMode::Dream);
         self.guard.set_gravity(orders.gravity_m_s2);
         self.guard.set_unguarded(orders.unguarded.iter().copied());
         let (frame, note) = match model.drafts() {

@@ -256,10 +256,11 @@ impl Run {
             };
             let (dreamed, later_ms) = self.append(&asked)?;
             let rgb = without_alpha(&dreamed.rgba);
-            // As in a game: a dream owes nothing to the pictures before it.
+            // As in a game: a dream owes nothing to the pictures before it, and teaches nothing.
             if !awake {
                 self.watch.guard.look_changed();
             }
+            self.watch.guard.set_dreaming(!awake);
             let judgement = self.watch.judge(&rgb, &Arc::new(snapshot))?;
             self.watch.shown(&judgement);
             // The pictures before a dream are no part of it.
