@@ -4,6 +4,7 @@ mod later;
 mod levels;
 mod settle;
 mod sight;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -117,32 +118,6 @@ impl Corrector {
     /// The guard, to add checks of one's own.
     pub fn guard_mut(&mut self) -> &mut Guard {
         &mut self.guard
-    }
-
-    /// Another world begins: forgets how things look, but not what it counted.
-    pub fn forget(&mut self) {
-        self.guard.forget();
-        self.ladder = Ladder::new(LadderSettings::default(), STEP_MS);
-        self.tones = Tones::default();
-        (self.last_good, self.looked, self.due) = (None, None, None);
-        self.alarmed.clear();
-    }
-
-    /// Sees a picture of `request` that is right, interleaved sRGB, 0 to 1, of the model's `(width, height)`: how things look.
-    ///
-    /// # Errors
-    /// The observer refused it.
-    pub fn watch(
-        &mut self,
-        request: &DreamRequest,
-        rgb: &[f32],
-        (width, height): (usize, usize),
-    ) -> Result<(), ModelError> {
-        let snapshot = sane(request);
-        self.guard.expect_at(snapshot.clone(), width / self.shrink, height / self.shrink);
-        let (judgement, _) = self.look(rgb, &snapshot, None)?;
-        self.guard.shown(&judgement);
-        Ok(())
     }
 
     /// Answers a request with a picture of `model` that was judged. The note tells what stood against it. Once the picture is handed over,
