@@ -46,6 +46,8 @@ pub struct Corrector {
     shrink: usize,
     tones: Tones,
     last_good: Option<PastFrame>,
+    /// The picture is a dream: it was asked for, and the model can.
+    dreams: bool,
     /// Style of the pictures that the guard compares with.
     looked: Option<StyleWeights>,
     /// Check and body of what was corrected since it was calm last.
@@ -93,6 +95,7 @@ impl Corrector {
             observer: eye.observer,
             tones: Tones::default(),
             last_good: None,
+            dreams: false,
             looked: None,
             alarmed: Vec::new(),
             stats: GuardStats { fault: None, ..stats },
@@ -139,13 +142,14 @@ impl Corrector {
         }
         // Snow does not look like the noon before it, and a dream owes nothing to the pictures before it.
         let other = |old: StyleWeights| request.style.distance(&old) > OTHER_LOOK;
-        if request.mode == DreamMode::Dream || self.looked.is_some_and(other) {
+        self.dreams = request.mode == DreamMode::Dream && model.can_dream();
+        if self.dreams || self.looked.is_some_and(other) {
             self.guard.look_changed();
             self.looked = None;
         }
         self.looked.get_or_insert(request.style);
         self.guard.set_curious(model.can_dream());
-        self.guard.set_dreaming(request.mode == DreamMode::Dream);
+        self.guard.set_dreaming(self.dreams);
         self.guard.set_gravity(orders.gravity_m_s2);
         self.guard.set_unguarded(orders.unguarded.iter().copied());
         let (frame, note) = match model.drafts() {
@@ -185,7 +189,7 @@ impl Corrector {
             }
         };
         draft.times.guard_ms += ms(begun.elapsed());
-        let alarms = self.alarms(&judgement, orders.mode, request.mode);
+        let alarms = self.alarms(&judgement, orders.mode);
         let size = drafts.view().map_or((0, 0), |v| (v.maps.width as u32, v.maps.height as u32));
         let climbing = Instant::now();
         let outcome = if alarms.is_empty() {
@@ -259,7 +263,7 @@ impl Corrector {
             }
         };
         frame.times.guard_ms += ms(begun.elapsed());
-        let alarms = self.alarms(&judgement, orders.mode, request.mode);
+        let alarms = self.alarms(&judgement, orders.mode);
         let size = (frame.width, frame.height);
         let climbing = Instant::now();
         let draft = Draft { rgb, times: frame.times };
@@ -354,13 +358,13 @@ impl Corrector {
     /// right, and loses nothing but itself.
     /// Checks that look at many pictures speak on for a while after a fault is gone: a body that is where it should be
     /// is then left alone.
-    fn alarms(&self, judgement: &Judgement, mode: GuardMode, dreamed: DreamMode) -> Vec<Verdict> {
+    fn alarms(&self, judgement: &Judgement, mode: GuardMode) -> Vec<Verdict> {
         if mode != GuardMode::Correct {
             return Vec::new();
         }
         let again = |verdict: &&Verdict| {
             let key = (verdict.check, verdict.finding.object);
-            dreamed == DreamMode::Dream || (self.ladder.is_alert() && self.alarmed.contains(&key))
+            self.dreams || (self.ladder.is_alert() && self.alarmed.contains(&key))
         };
         let more = judgement.suspicions.iter().filter(|v| !judgement.verdicts.contains(v));
         let all = judgement.verdicts.iter().chain(more.filter(again));

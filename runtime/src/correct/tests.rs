@@ -45,6 +45,7 @@ struct Painter {
     view: Option<ShadowView>,
     candidates: Candidates,
     drafting: bool,
+    can_dream: bool,
 }
 
 fn paint_of(snapshot: &ShadowSnapshot) -> Vec<f32> {
@@ -101,6 +102,9 @@ impl WorldModel for Painter {
         Ok(self.frame(request, &rgb, FrameSource::Model))
     }
     fn reset(&mut self) {}
+    fn can_dream(&self) -> bool {
+        self.can_dream
+    }
     fn drafts(&mut self) -> Option<&mut dyn Drafts> {
         if self.drafting { Some(self) } else { None }
     }
@@ -305,11 +309,14 @@ fn play_before(
         view: None,
         candidates: Candidates::default(),
         drafting,
+        can_dream: mode == DreamMode::Dream,
     };
     let eye = Eye { observer: observer(drawn), thresholds: Thresholds::default() };
     let mut corrector = Corrector::new(eye, GuardStats::default());
     let (mut notes, mut frames) = (Vec::new(), Vec::new());
     for id in 0..9 {
+        // Nobody learns how things look from a dream: it begins with what is erased.
+        let mode = if id < 4 { DreamMode::Anchored } else { mode };
         let asked = DreamRequest { mode, ..request(id) };
         let (frame, note) = corrector.append(&mut painter, &asked, orders).unwrap();
         frames.push(frame);
@@ -463,6 +470,7 @@ fn an_observer_that_fails_leaves_the_picture_and_says_so() {
         view: None,
         candidates: Candidates::default(),
         drafting: true,
+        can_dream: false,
     };
     let eye =
         Eye { observer: Box::new(Knowing(Drawn::default())), thresholds: Thresholds::default() };
@@ -496,6 +504,7 @@ fn a_saboteur_shows_what_is_not_so_and_corrections_are_the_models_own() {
         view: None,
         candidates: Candidates::default(),
         drafting: true,
+        can_dream: false,
     };
     let alter: Alter = Box::new(|truth| {
         let mut snapshot = truth.clone();
@@ -538,6 +547,7 @@ fn what_nothing_is_odd_about_is_looked_at_after_it_is_handed_over() {
             view: None,
             candidates: Candidates::default(),
             drafting: true,
+            can_dream: false,
         };
         let observer = Box::new(Coloured(Knowing(drawn)));
         let eye = Eye { observer, thresholds: Thresholds::default() };
