@@ -273,33 +273,36 @@ struct Play {
     log: Log,
 }
 
+/// What is played before the guard.
+struct Trial {
+    observer: fn(Drawn) -> Box<dyn Observe>,
+    mode: DreamMode,
+    alter: fn(u64, &mut ShadowSnapshot),
+    cured_by: Option<Level>,
+    drafting: bool,
+}
+
+/// An anchored model before an observer that knows what is drawn.
 fn play(
     alter: fn(u64, &mut ShadowSnapshot),
     cured_by: Option<Level>,
     drafting: bool,
     orders: &GuardOrders,
 ) -> Play {
-    play_as(DreamMode::Anchored, alter, cured_by, drafting, orders)
+    play_trial(&Trial { alter, cured_by, drafting, ..KNOWN_ERASED }, orders)
 }
 
-fn play_as(
-    mode: DreamMode,
-    alter: fn(u64, &mut ShadowSnapshot),
-    cured_by: Option<Level>,
-    drafting: bool,
-    orders: &GuardOrders,
-) -> Play {
-    play_before(|drawn| Box::new(Knowing(drawn)), mode, alter, cured_by, drafting, orders)
-}
+/// A body is erased and never comes back.
+const KNOWN_ERASED: Trial = Trial {
+    observer: |drawn| Box::new(Knowing(drawn)),
+    mode: DreamMode::Anchored,
+    alter: erase,
+    cured_by: None,
+    drafting: true,
+};
 
-fn play_before(
-    observer: fn(Drawn) -> Box<dyn Observe>,
-    mode: DreamMode,
-    alter: fn(u64, &mut ShadowSnapshot),
-    cured_by: Option<Level>,
-    drafting: bool,
-    orders: &GuardOrders,
-) -> Play {
+fn play_trial(trial: &Trial, orders: &GuardOrders) -> Play {
+    let Trial { observer, mode, alter, cured_by, drafting } = *trial;
     let (drawn, log) = (Drawn::default(), Arc::<Mutex<Log>>::default());
     let mut painter = Painter {
         drawn: drawn.clone(),
@@ -402,13 +405,14 @@ fn the_first_level_that_helps_is_shown_and_tried_first_the_next_time() {
 fn a_dream_is_corrected_at_the_first_suspicion_and_stays_with_the_player() {
     let orders = orders(GuardMode::Correct, f32::INFINITY);
     for (mode, first) in [(DreamMode::Anchored, 6), (DreamMode::Dream, 4)] {
-        let play = play_as(mode, erase, Some(Level::Strengthen), true, &orders);
+        let trial = Trial { mode, cured_by: Some(Level::Strengthen), ..KNOWN_ERASED };
+        let play = play_trial(&trial, &orders);
         let corrected = play.notes.iter().find(|note| note.level > Level::Accept).unwrap();
         assert_eq!(corrected.request_id, first, "{mode:?}: {:?}", play.notes);
         assert!(play.log.steered.iter().all(|s| *s == Steering::Player));
     }
     let watched = GuardOrders { mode: GuardMode::Observe, ..orders };
-    let play = play_as(DreamMode::Dream, erase, None, true, &watched);
+    let play = play_trial(&Trial { mode: DreamMode::Dream, ..KNOWN_ERASED }, &watched);
     assert!(play.log.steered.iter().all(|s| *s == Steering::Commands), "it changes nothing");
 }
 
@@ -416,8 +420,9 @@ fn a_dream_is_corrected_at_the_first_suspicion_and_stays_with_the_player() {
 fn an_observer_of_smaller_pictures_guards_larger_ones() {
     let orders = orders(GuardMode::Correct, f32::INFINITY);
     for drafting in [true, false] {
-        let observer = |drawn| Box::new(HalfKnowing(drawn)) as Box<dyn Observe>;
-        let play = play_before(observer, DreamMode::Anchored, erase, None, drafting, &orders);
+        let trial =
+            Trial { observer: |drawn| Box::new(HalfKnowing(drawn)), drafting, ..KNOWN_ERASED };
+        let play = play_trial(&trial, &orders);
         assert_eq!(play.stats.blind, 0, "{:?}", play.stats);
         let first = &play.notes[0];
         assert_eq!((first.request_id, first.size), (6, (SIZE.0 as u32 / 2, SIZE.1 as u32 / 2)));
