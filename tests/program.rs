@@ -13,6 +13,8 @@ mod eval;
 mod golden;
 #[path = "program/guard.rs"]
 mod guard;
+#[path = "program/looks.rs"]
+mod looks;
 #[path = "program/play.rs"]
 mod play;
 #[path = "program/record.rs"]

@@ -100,11 +100,11 @@ fn play(episode: &Episode, pictures: &[Vec<f32>]) -> (Parts, u64) {
         maps.resize(pixels * CHANNELS, 0.0);
         parts.time("condition: clear", || {
             candidates.clear(pixels);
-            candidates.paint.copy_from_slice(&view.paint);
+            candidates.paint.copy_from_slice(view.bare_paint());
         });
         parts.time("  exemplars, read", || {
             let (rgb, confidence) = (&mut candidates.exemplar, &mut candidates.exemplar_confidence);
-            exemplars.read(&view.maps, &view.paint, rgb, confidence);
+            view.dress(&mut exemplars, rgb, confidence);
         });
         parts.time("  references, read", || references.read(view, &mut candidates));
         parts.time("  memory", || {

@@ -32,6 +32,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Copies a file of at most `max_bytes`, unless the same is there already; see [`write_atomically`].
+///
+/// # Errors
+/// It cannot be read, is larger, or cannot be written.
+pub fn copy_if_other(from: &Path, to: &Path, max_bytes: u64) -> io::Result<()> {
+    let bytes = read_limited(from, max_bytes)?;
+    match read_limited(to, max_bytes) {
+        Ok(there) if there == bytes => Ok(()),
+        _ => write_atomically(to, &bytes),
+    }
+}
+
 /// Writes a picture as PNG, see [`write_atomically`].
 ///
 /// # Errors

@@ -97,6 +97,7 @@ pub fn present_light(light: &PaintLight, sun_direction: Vec3) -> Light {
         zenith_rgb: light.zenith_rgb,
         horizon_rgb: light.horizon_rgb,
         fog_per_m: light.fog_per_m,
+        snow: light.snow,
     }
 }
 

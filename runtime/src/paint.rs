@@ -2,9 +2,9 @@
 //!
 //! It is the fallback picture, the baseline, and one of the model's candidates.
 
-use glam::Vec3;
 use reverie_guard::CameraPose;
 pub use reverie_guard::colour::srgb_to_linear;
+use reverie_kernels::present::under_snow;
 use reverie_kernels::raster::{Rays, SKY, ShadowMaps};
 use reverie_kernels::rows::{each_mut, each_row};
 
@@ -60,7 +60,8 @@ pub fn paint(
                 let normal = maps.normal[pixel];
                 let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
                 let lambert = normal.dot(sun).max(0.0) * maps.sun_visibility[pixel];
-                let lit = Vec3::from(surface.albedo) * (ambient + light.sun_rgb * lambert);
+                let albedo = under_snow(surface.albedo.into(), normal.y, light.snow);
+                let lit = albedo * (ambient + light.sun_rgb * lambert);
                 let distance_m = maps.depth_m[pixel] * ray.length();
                 lit.lerp(light.horizon_rgb, 1.0 - (-light.fog_per_m * distance_m).exp())
             };
@@ -91,7 +92,59 @@ pub fn to_rgba8(rgb: &[f32]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use glam::{Quat, Vec3};
+    use reverie_guard::{Body, BodyKind, Pose, ShadowSnapshot, Shape};
+
     use super::*;
+    use crate::style::StyleWeights;
+    use crate::view::ShadowView;
+
+    #[test]
+    fn snow_lies_on_what_is_level_and_on_nothing_else() {
+        let box_of = |tint_srgb| ShadowSnapshot {
+            bodies: vec![Body {
+                id: 1,
+                shape: Shape::Cuboid { half_extents_m: Vec3::splat(0.5) },
+                world_from_body: Pose::new(Quat::IDENTITY, Vec3::new(0.0, 0.0, -3.0)),
+                linear_velocity_m_s: Vec3::ZERO,
+                angular_velocity_rad_s: Vec3::ZERO,
+                kind: BodyKind::Fixed,
+                material: 8,
+                tint_srgb: Some(tint_srgb),
+            }],
+            camera: CameraPose {
+                world_from_camera: Pose::new(Quat::from_rotation_x(-0.5), Vec3::new(0.0, 1.6, 0.0)),
+                vertical_fov_rad: 1.0,
+            },
+            sun_direction: Vec3::Y,
+            ..ShadowSnapshot::default()
+        };
+        let snow = StyleWeights::pure("snow").unwrap();
+        let draw = |tint, style| ShadowView::new(&box_of(tint), style, 32, 32, true);
+        let (red, green) = ([0.8, 0.1, 0.1], [0.1, 0.8, 0.1]);
+        let (red, green) = (draw(red, &snow), draw(green, &snow));
+        let faces = |up: bool| {
+            let is =
+                |at: &usize| red.maps.primitive[*at] == 0 && (red.maps.normal[*at].y > 0.9) == up;
+            let faces: Vec<usize> = (0..32 * 32).filter(is).collect();
+            assert!(faces.len() > 20, "{}", faces.len());
+            faces
+        };
+        let apart = |a: &[f32], b: &[f32], at: usize| (a[3 * at] - b[3 * at]).abs();
+        for at in faces(true) {
+            assert!(apart(&red.paint, &green.paint, at) < 0.1, "white on both");
+            assert!(
+                apart(red.bare_paint(), green.bare_paint(), at) > 0.3,
+                "networks lay it themselves"
+            );
+        }
+        for at in faces(false) {
+            assert!(apart(&red.paint, &green.paint, at) > 0.2);
+            assert_eq!(red.paint[3 * at], red.bare_paint()[3 * at]);
+        }
+        let noon = draw([0.8, 0.1, 0.1], &StyleWeights::NOON);
+        assert_eq!(noon.paint, noon.bare_paint());
+    }
 
     #[test]
     fn the_table_follows_the_curve() {

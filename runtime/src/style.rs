@@ -50,6 +50,7 @@ impl StyleWeights {
             light.zenith_rgb += *weight * style.zenith_rgb;
             light.horizon_rgb += *weight * style.horizon_rgb;
             light.fog_per_m += *weight * style.fog_per_m;
+            light.snow += *weight * style.snow;
         }
         light
     }
@@ -68,6 +69,8 @@ pub struct PaintLight {
     pub horizon_rgb: Vec3,
     /// Share of light lost per metre is 1 − exp(−this).
     pub fog_per_m: f32,
+    /// Share of a level surface that lies under snow; see [`under_snow`](reverie_kernels::present::under_snow).
+    pub snow: f32,
 }
 
 impl PaintLight {
@@ -77,6 +80,7 @@ impl PaintLight {
         zenith_rgb: Vec3::ZERO,
         horizon_rgb: Vec3::ZERO,
         fog_per_m: 0.0,
+        snow: 0.0,
     };
 }
 
@@ -88,6 +92,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         zenith_rgb: Vec3::new(0.15, 0.36, 0.75),
         horizon_rgb: Vec3::new(0.60, 0.75, 0.90),
         fog_per_m: 0.002,
+        snow: 0.0,
     },
     PaintLight {
         sun_rgb: Vec3::new(0.80, 0.42, 0.20),
@@ -95,6 +100,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         zenith_rgb: Vec3::new(0.13, 0.15, 0.36),
         horizon_rgb: Vec3::new(0.85, 0.45, 0.25),
         fog_per_m: 0.006,
+        snow: 0.0,
     },
     PaintLight {
         sun_rgb: Vec3::new(0.13, 0.17, 0.28),
@@ -102,6 +108,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         zenith_rgb: Vec3::new(0.008, 0.012, 0.035),
         horizon_rgb: Vec3::new(0.03, 0.04, 0.08),
         fog_per_m: 0.004,
+        snow: 0.0,
     },
     PaintLight {
         sun_rgb: Vec3::new(0.15, 0.15, 0.15),
@@ -109,6 +116,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         zenith_rgb: Vec3::new(0.45, 0.48, 0.50),
         horizon_rgb: Vec3::new(0.52, 0.54, 0.56),
         fog_per_m: 0.055,
+        snow: 0.0,
     },
     PaintLight {
         sun_rgb: Vec3::new(0.50, 0.50, 0.50),
@@ -116,6 +124,7 @@ const STYLE_LIGHTS: [PaintLight; STYLE_NAMES.len()] = [
         zenith_rgb: Vec3::new(0.42, 0.48, 0.58),
         horizon_rgb: Vec3::new(0.65, 0.68, 0.73),
         fog_per_m: 0.015,
+        snow: 0.9,
     },
 ];
 

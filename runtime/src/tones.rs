@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use glam::Vec3;
+use reverie_kernels::present::snow_share;
 use reverie_kernels::raster::{Rays, SKY};
 use reverie_kernels::rows::each_of;
 
@@ -20,6 +21,8 @@ const MEMORY: f32 = 0.9;
 const BAND_ROWS: usize = 8;
 /// Light that is added to both sides of a ratio: the dark has no colour.
 const DARK: f32 = 0.004;
+/// Of a surface, for its colour to be its body's.
+const MOSTLY_BARE: f32 = 0.5;
 /// Tones are held between these: shade may leave little of a colour, light cannot add as much.
 const LEAST_TONE: f32 = 1.0 / 16.0;
 const MOST_TONE: f32 = 4.0;
@@ -99,10 +102,17 @@ impl FrameTones {
                 };
                 let normal = maps.normal[pixel];
                 let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
+                // Snow is white on every body, and says nothing of its tone.
+                let bare = 1.0 - snow_share(normal.y, light.snow);
                 let lit = Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
                     * (ambient + light.sun_rgb * normal.dot(sun).max(0.0));
                 let clear = (-light.fog_per_m * maps.depth_m[pixel] * ray.length()).exp();
-                sums.add((model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO), clear * lit);
+                if bare > MOSTLY_BARE {
+                    sums.add(
+                        (model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO),
+                        clear * lit,
+                    );
+                }
             }
             (sums, sky)
         });

@@ -1,16 +1,20 @@
 //! One view of the shadow: scene, maps, sun and paint, drawn together and reused from frame to frame.
 
 use reverie_guard::{CameraPose, ShadowSnapshot};
+use reverie_kernels::exemplar::Exemplars;
 use reverie_kernels::raster::{SKY, Scene, ShadowMaps, SunMap, raster};
 
 use crate::paint::paint;
 use crate::scene::ShadowScene;
-use crate::style::StyleWeights;
+use crate::style::{PaintLight, StyleWeights};
 
 /// Least cosine between the normals of neighbours on one smooth surface: round pillars count, edges do not.
 const SMOOTH: f32 = 0.9;
 /// Largest difference of sun visibility between neighbours in the same light.
 const SAME_LIGHT: f32 = 0.1;
+
+/// From this confidence on an exemplar knows at least its material's colour.
+const KNOWN: f32 = 0.15;
 
 /// Neighbouring pixels `a` and `b` lie on the same smooth surface in the same light: what differs between them is texture, not outline, edge or cast
 /// shadow. Never of the sky.
@@ -31,8 +35,10 @@ pub struct ShadowView {
     pub camera: CameraPose,
     /// What each pixel sees.
     pub maps: ShadowMaps,
-    /// Interleaved sRGB, 0 to 1.
+    /// Shadow paint, with the snow that lies: interleaved sRGB, 0 to 1.
     pub paint: Vec<f32>,
+    /// The same without snow; empty where none lies.
+    bare: Vec<f32>,
     sun: SunMap,
 }
 
@@ -50,6 +56,7 @@ impl ShadowView {
             camera: snapshot.camera,
             maps: ShadowMaps::default(),
             paint: Vec::new(),
+            bare: Vec::new(),
             sun: SunMap::default(),
         };
         view.draw(snapshot, style, width, height, keep_tints);
@@ -70,7 +77,33 @@ impl ShadowView {
         raster(&self.shadow.scene, &self.camera, width, height, &mut self.maps);
         self.sun.build(&self.shadow.scene, self.camera.world_from_camera.translation_m);
         self.sun.fill(&self.shadow.scene, &self.camera, &mut self.maps);
-        paint(&self.shadow, &self.camera, &self.maps, &style.light(), &mut self.paint);
+        let light = style.light();
+        paint(&self.shadow, &self.camera, &self.maps, &light, &mut self.paint);
+        self.bare.clear();
+        if light.snow > 0.0 {
+            let light = PaintLight { snow: 0.0, ..light };
+            paint(&self.shadow, &self.camera, &self.maps, &light, &mut self.bare);
+        }
+    }
+
+    /// [`paint`](Self::paint) without snow. This is what networks are told: they were trained to lay the snow on it themselves.
+    pub fn bare_paint(&self) -> &[f32] {
+        if self.bare.is_empty() { &self.paint } else { &self.bare }
+    }
+
+    /// Dresses the paint in what is remembered of its materials, see [`Exemplars::read`]. Where nothing is, no snow lies either, as in
+    /// [`bare_paint`](Self::bare_paint).
+    pub fn dress(&self, exemplars: &mut Exemplars, rgb: &mut [f32], confidence: &mut [f32]) {
+        exemplars.read(&self.maps, &self.paint, rgb, confidence);
+        if self.bare.is_empty() {
+            return;
+        }
+        for (pixel, confidence) in confidence.iter().enumerate() {
+            let known = (confidence / KNOWN).min(1.0);
+            for value in 3 * pixel..3 * pixel + 3 {
+                rgb[value] = self.bare[value] + (rgb[value] - self.bare[value]) * known;
+            }
+        }
     }
 
     /// The pixel of this number shows something that moves.

@@ -148,22 +148,8 @@ fn read(
     expected: &[(String, Vec<usize>)],
     all: bool,
 ) -> Result<Weights, ModelFileError> {
-    let bytes = read_limited(path, MAX_WEIGHTS_BYTES).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ModelFileError::Missing { path: path.to_owned() },
-        io::ErrorKind::FileTooLarge => {
-            ModelFileError::TooLarge { path: path.to_owned(), reason: source.to_string() }
-        }
-        _ => ModelFileError::Io { action: "read", path: path.to_owned(), source },
-    })?;
-    if let Some(expected) = sha256 {
-        let found = sha256_hex(&bytes);
-        if found != expected {
-            let expected = expected.to_owned();
-            return Err(ModelFileError::WrongHash { path: path.to_owned(), found, expected });
-        }
-    }
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| ModelFileError::Truncated { path: path.to_owned(), reason: one_line(e) })?;
+    let bytes = read_checked(path, sha256)?;
+    let file = opened(path, &bytes)?;
     check_names(path, &file, expected, all)?;
     let mut weights = Weights::new();
     for (name, shape) in expected {
@@ -202,6 +188,68 @@ pub fn write_weights(
     precision: Precision,
 ) -> Result<String, ModelFileError> {
     let path = path.as_ref();
+    let bytes = stored(path, weights, precision)?;
+    let dtype = match precision {
+        Precision::F32 => Dtype::F32,
+        Precision::Bf16 => Dtype::BF16,
+    };
+    write_views(path, views(path, weights, &bytes, dtype)?)
+}
+
+/// Writes the weights file `from`, whose SHA-256 is `sha256`, to `to`, with `tensors` (in bf16) in place of those of the same names, or added. Gives the new
+/// file's SHA-256.
+///
+/// # Errors
+/// The file is missing or another one, a value is not finite, or `to` cannot be written.
+pub fn replace_weights(
+    from: &Path,
+    sha256: &str,
+    tensors: &Weights,
+    to: &Path,
+) -> Result<String, ModelFileError> {
+    let bytes = read_checked(from, Some(sha256))?;
+    let old = opened(from, &bytes)?;
+    let new = stored(to, tensors, Precision::Bf16)?;
+    let mut views = views(to, tensors, &new, Dtype::BF16)?;
+    views.extend(old.iter().filter(|(name, _)| !tensors.contains_key(*name)));
+    write_views(to, views)
+}
+
+/// SHA-256, 64 lower-case hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of a file with this hash.
+fn read_checked(path: &Path, sha256: Option<&str>) -> Result<Vec<u8>, ModelFileError> {
+    let bytes = read_limited(path, MAX_WEIGHTS_BYTES).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ModelFileError::Missing { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => {
+            ModelFileError::TooLarge { path: path.to_owned(), reason: source.to_string() }
+        }
+        _ => ModelFileError::Io { action: "read", path: path.to_owned(), source },
+    })?;
+    if let Some(expected) = sha256 {
+        let found = sha256_hex(&bytes);
+        if found != expected {
+            let expected = expected.to_owned();
+            return Err(ModelFileError::WrongHash { path: path.to_owned(), found, expected });
+        }
+    }
+    Ok(bytes)
+}
+
+fn opened<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, ModelFileError> {
+    SafeTensors::deserialize(bytes)
+        .map_err(|e| ModelFileError::Truncated { path: path.to_owned(), reason: one_line(e) })
+}
+
+/// The values of each tensor as they are stored.
+fn stored(
+    path: &Path,
+    weights: &Weights,
+    precision: Precision,
+) -> Result<Vec<Vec<u8>>, ModelFileError> {
     let mut stored = Vec::with_capacity(weights.len());
     for (name, WeightTensor { values, .. }) in weights {
         // Rounding can carry the largest values over to infinity.
@@ -211,37 +259,39 @@ pub fn write_weights(
             let (tensor, value) = (name.clone(), values[index]);
             return Err(ModelFileError::NotFinite { path: path.to_owned(), tensor, index, value });
         }
-        let bytes: Vec<u8> = match precision {
+        stored.push(match precision {
             Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Precision::Bf16 => values.iter().flat_map(|v| bf16_bits(*v).to_le_bytes()).collect(),
-        };
-        stored.push(bytes);
+        });
     }
-    let dtype = match precision {
-        Precision::F32 => Dtype::F32,
-        Precision::Bf16 => Dtype::BF16,
-    };
-    let mut views = Vec::with_capacity(weights.len());
-    for ((name, tensor), bytes) in weights.iter().zip(&stored) {
-        let view = TensorView::new(dtype, tensor.shape.clone(), bytes).map_err(|_| {
-            ModelFileError::Shape {
-                path: path.to_owned(),
-                tensor: name.clone(),
-                found: format!("{} values", tensor.values.len()),
-                expected: format!("{:?}", tensor.shape),
-            }
+    Ok(stored)
+}
+
+fn views<'a>(
+    path: &Path,
+    weights: &'a Weights,
+    stored: &'a [Vec<u8>],
+    dtype: Dtype,
+) -> Result<Vec<(&'a str, TensorView<'a>)>, ModelFileError> {
+    let view = |((name, tensor), bytes): ((&'a String, &WeightTensor), &'a Vec<u8>)| {
+        let view = TensorView::new(dtype, tensor.shape.clone(), bytes);
+        let view = view.map_err(|_| ModelFileError::Shape {
+            path: path.to_owned(),
+            tensor: name.clone(),
+            found: format!("{} values", tensor.values.len()),
+            expected: format!("{:?}", tensor.shape),
         })?;
-        views.push((name.as_str(), view));
-    }
+        Ok((name.as_str(), view))
+    };
+    weights.iter().zip(stored).map(view).collect()
+}
+
+/// Writes a weights file and gives its SHA-256.
+fn write_views(path: &Path, views: Vec<(&str, TensorView<'_>)>) -> Result<String, ModelFileError> {
     let io_error = |source| ModelFileError::Io { action: "write", path: path.to_owned(), source };
     let bytes = serialize(views, None).map_err(|e| io_error(io::Error::other(e)))?;
     write_atomically(path, &bytes).map_err(io_error)?;
     Ok(sha256_hex(&bytes))
-}
-
-/// SHA-256, 64 lower-case hexadecimal digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check_names(

@@ -9,6 +9,7 @@ use reverie_guard::FaultClass;
 pub mod doctor;
 pub mod eval;
 pub mod guard;
+pub mod looks;
 mod misdraw;
 mod motion;
 pub mod play;
@@ -29,6 +30,8 @@ pub enum Command {
     Eval(eval::EvalArgs),
     /// Trains a world model, or resumes, from a RON recipe.
     Train(train::TrainArgs),
+    /// Gives a world model the textures of recordings, without training.
+    Looks(looks::LooksArgs),
     /// Calibrates and measures what tells right pictures from wrong ones.
     Guard(guard::GuardArgs),
     /// Says what this machine has, what is missing, and how to get it.
@@ -47,6 +50,7 @@ impl Command {
             Self::Sketch(args) => args.run(),
             Self::Eval(args) => args.run(),
             Self::Train(args) => args.run(),
+            Self::Looks(args) => args.run(),
             Self::Guard(args) => args.run(),
             Self::Doctor(args) => args.run(),
         }

@@ -26,6 +26,7 @@ struct View {
     places: array<vec4<f32>, 3>,
     sun_direction: vec3<f32>,
     fog_per_m: f32,
+    // And the share of a level surface that lies under snow.
     sun_rgb: vec4<f32>,
     ambient_rgb: vec4<f32>,
     zenith_rgb: vec4<f32>,

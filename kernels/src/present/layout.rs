@@ -25,6 +25,21 @@ pub struct Light {
     pub horizon_rgb: Vec3,
     /// Share of light lost per metre is 1 − exp(−this).
     pub fog_per_m: f32,
+    /// Share of a level surface that lies under snow.
+    pub snow: f32,
+}
+
+/// Albedo of snow as it lies, linear RGB.
+pub const SNOW_RGB: Vec3 = Vec3::new(0.84, 0.87, 0.92);
+
+/// The share of a surface that lies under snow: nothing where it rises steeper than its normal's `up` of 0.35, all of `snow` from 0.75 on.
+pub fn snow_share(up: f32, snow: f32) -> f32 {
+    ((up - 0.35) / 0.4).clamp(0.0, 1.0) * snow
+}
+
+/// The albedo of a surface whose normal has the vertical part `up`, with the snow that lies on it; linear RGB.
+pub fn under_snow(albedo: Vec3, up: f32, snow: f32) -> Vec3 {
+    albedo.lerp(SNOW_RGB, snow_share(up, snow))
 }
 
 /// Where points of a body, or of the sky, were in a frame: one for each body and frame.
@@ -194,7 +209,7 @@ impl ViewWords<'_> {
             40,
             &[
                 light.sun_direction.extend(light.fog_per_m).to_array(),
-                light.sun_rgb.extend(0.0).to_array(),
+                light.sun_rgb.extend(light.snow).to_array(),
                 light.ambient_rgb.extend(0.0).to_array(),
                 light.zenith_rgb.extend(0.0).to_array(),
                 light.horizon_rgb.extend(0.0).to_array(),

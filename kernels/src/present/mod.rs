@@ -19,7 +19,7 @@ pub mod reference;
 pub use clean::{clean, clean_sky};
 pub use detail::Detail;
 pub use guide::FrameGuide;
-pub use layout::{BodyWords, Carry, Light, ViewWords};
+pub use layout::{BodyWords, Carry, Light, ViewWords, snow_share, under_snow};
 
 /// Neural frames that the pass can ask, the newest among them.
 pub const FRAMES: usize = 3;

@@ -12,6 +12,8 @@
 const CARRY_TEXELS: u32 = 4u;
 const CARRY_BODIES: u32 = 64u;
 const UNKNOWN_OBJECT: u32 = 0xFFFFFFFFu;
+// Albedo of snow as it lies.
+const SNOW_RGB: vec3<f32> = vec3(0.84, 0.87, 0.92);
 
 // What the G-buffer has of a pixel.
 struct Seen {
@@ -116,7 +118,9 @@ fn paint(seen: Seen) -> vec3<f32> {
     }
     let ambient = view.ambient_rgb.rgb * (0.75 + 0.25 * seen.normal.y);
     let lambert = max(dot(seen.normal, view.sun_direction), 0.0);
-    let lit = bodies[seen.body].albedo.rgb * (ambient + view.sun_rgb.rgb * lambert);
+    let lying = clamp((seen.normal.y - 0.35) / 0.4, 0.0, 1.0) * view.sun_rgb.w;
+    let albedo = mix(bodies[seen.body].albedo.rgb, SNOW_RGB, lying);
+    let lit = albedo * (ambient + view.sun_rgb.rgb * lambert);
     let clear = exp(-view.fog_per_m * distance(seen.point.xyz, view.eye));
     return mix(view.horizon_rgb.rgb, lit, clear);
 }

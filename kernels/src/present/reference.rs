@@ -4,7 +4,7 @@ use glam::{Vec2, Vec3, Vec4};
 
 use super::detail::{COARSE_PIXELS, Detail, Place};
 use super::guide::{FrameGuide, INTERIOR, SKY_OBJECT, is_same_depth, unpack_normal};
-use super::layout::{Carry, Light, UNKNOWN_OBJECT, border_px};
+use super::layout::{Carry, Light, UNKNOWN_OBJECT, border_px, under_snow};
 use super::{FRAMES, Fill};
 use crate::geometry::CameraPose;
 use crate::raster::{SKY, Scene, ShadowMaps, ray};
@@ -212,7 +212,8 @@ impl Pass<'_> {
         }
         let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
         let lambert = normal.dot(light.sun_direction).max(0.0);
-        let lit = self.display.albedo[body] * (ambient + light.sun_rgb * lambert);
+        let albedo = under_snow(self.display.albedo[body], normal.y, light.snow);
+        let lit = albedo * (ambient + light.sun_rgb * lambert);
         let eye = self.display.camera.world_from_camera.translation_m;
         let clear = (-light.fog_per_m * point.truncate().distance(eye)).exp();
         light.horizon_rgb.lerp(lit, clear)

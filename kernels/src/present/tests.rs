@@ -49,6 +49,22 @@ fn constant(module: &naga::Module, name: &str) -> u32 {
     }
 }
 
+/// The numbers of a constant vector.
+fn constants(module: &naga::Module, name: &str) -> Vec<f32> {
+    let found =
+        module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some(name));
+    let expressions = &module.global_expressions;
+    let parts = match found.map(|(_, constant)| &expressions[constant.init]) {
+        Some(naga::Expression::Compose { components, .. }) => components,
+        _ => panic!("no constant vector {name}"),
+    };
+    let number = |part: &naga::Handle<naga::Expression>| match expressions[*part] {
+        naga::Expression::Literal(naga::Literal::F32(value)) => value,
+        _ => panic!("{name} is no vector of numbers"),
+    };
+    parts.iter().map(number).collect()
+}
+
 #[test]
 fn the_shaders_are_valid() {
     let (gbuffer, present) = (module(GBUFFER_WGSL), module(PRESENT_WGSL));
@@ -83,7 +99,7 @@ fn words_lie_where_the_shaders_read_them() {
     let scene = with_floor(vec![]);
     let pose = camera(Vec3::new(1.0, 2.0, 3.0), Vec3::ZERO);
     let guide = FrameGuide::new(&scene, &pose, &drawn(&scene, &pose, SMALL));
-    let light = Light { fog_per_m: 31.0, horizon_rgb: Vec3::splat(32.0), ..light() };
+    let light = Light { fog_per_m: 31.0, horizon_rgb: Vec3::splat(32.0), snow: 33.0, ..light() };
     let view = ViewWords {
         camera: pose,
         size: [41.0, 42.0],
@@ -105,7 +121,9 @@ fn words_lie_where_the_shaders_read_them() {
     assert_eq!([word("slot_0", 0), word("slot_1", 0), word("slot_2", 0)], [45, 46, 47]);
     assert_eq!(float("places", 2), guide.place_from_slope().1.x);
     assert_eq!(float("places", 11), guide.place_from_slope().1.y);
-    assert_eq!([float("fog_per_m", 0), float("horizon_rgb", 2)], [31.0, 32.0]);
+    let light = [float("fog_per_m", 0), float("horizon_rgb", 2), float("sun_rgb", 3)];
+    assert_eq!(light, [31.0, 32.0, 33.0]);
+    assert_eq!(constants(&module, "SNOW_RGB"), layout::SNOW_RGB.to_array());
     assert!((float("tan_x", 0) / float("tan_y", 0) - 41.0 / 42.0).abs() < 1e-6);
 
     let body = BodyWords { kind: 7, material: 8, albedo: Vec3::splat(9.0), ..BodyWords::SKY };
@@ -133,6 +151,7 @@ fn light() -> Light {
         zenith_rgb: Vec3::new(0.1, 0.3, 0.7),
         horizon_rgb: Vec3::new(0.6, 0.7, 0.9),
         fog_per_m: 0.0,
+        snow: 0.0,
     }
 }
 

@@ -9,7 +9,7 @@ use super::Observer;
 use super::net::{ObserverConfig, ObserverNet};
 use crate::card::{Architecture, ModelCard, ObserverCard, Provenance};
 use crate::device::fastest_kind;
-use crate::files::{read_limited, write_atomically};
+use crate::files::{copy_if_other, read_limited, write_atomically};
 use crate::model::ModelError;
 use crate::model::latent::files::fill;
 use crate::train::TrainError;
@@ -83,12 +83,12 @@ pub fn lend(from: &Path, to: &Path) -> Result<(), ModelError> {
     let (have, (width, height)) = (sides(&lender.architecture), sides(&card.architecture));
     let seen = (have.0 / observer.shrink.max(1), have.1 / observer.shrink.max(1));
     let shrink = width / seen.0.max(1);
-    if shrink == 0
+    if !(1..=MOST_SHRINK).contains(&shrink)
         || (shrink.checked_mul(seen.0), shrink.checked_mul(seen.1)) != (Some(width), Some(height))
     {
         let (w, h) = seen;
         let what = format!(
-            "its {width}×{height} pixels are no whole number of times the {w}×{h} of the observer of {}",
+            "its {width}×{height} pixels are not 1 to {MOST_SHRINK} times, a whole number, the {w}×{h} of the observer of {}",
             from.display()
         );
         return Err(unsupported(what));
@@ -134,11 +134,8 @@ pub fn publish(
         move |source| TrainError::Io { action, source }
     };
     let (from, to) = (card.weights_path(model), out.join(&card.weights));
-    let there = std::fs::metadata(&to).map(|m| m.len()).ok();
-    if there.is_none() || there != std::fs::metadata(&from).map(|m| m.len()).ok() {
-        let bytes = read_limited(&from, MAX_WEIGHTS_BYTES).map_err(io("read", &from))?;
-        write_atomically(&to, &bytes).map_err(io("write", &to))?;
-    }
+    copy_if_other(&from, &to, MAX_WEIGHTS_BYTES)
+        .map_err(io(&format!("copy {} to", from.display()), &to))?;
     let weights = averaged(optimizer)?;
     let file = format!("{}.observer.safetensors", card.weights.trim_end_matches(".safetensors"));
     let sha256 = write_weights(out.join(&file), &weights, Precision::Bf16)?;

@@ -3,11 +3,12 @@
 //! [`recipe`] says what to do, [`sample`] and [`loader`] draw conditions from episodes on threads of their own, [`rollout`] those that
 //! come after the model's own pictures,
 //! [`optimizer`] is AdamW over one flat vector, [`state`] what is saved, [`trainer`] the loop, `course` its bookkeeping, [`publish`]
-//! writes the finished model. [`latent`] trains the stages of model M.
+//! writes the finished model, [`looks`] what goes with it. [`latent`] trains the stages of model M.
 
 pub(crate) mod course;
 pub mod latent;
 pub mod loader;
+pub mod looks;
 pub mod loss;
 pub mod optimizer;
 pub mod packed;

@@ -1,121 +1,26 @@
-//! From a training state to a model that can be shipped: card, weights and looks.
+//! From a training state to a model that can be shipped: card and weights.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use reverie_kernels::exemplar::{Exemplars, FINEST_TEXELS, LAYERS};
-
+use super::looks::put_looks;
 use super::optimizer::Optimizer;
 use super::recipe::Recipe;
 use super::state::Ledger;
-use super::trainer::{TrainError, list_all};
+use super::trainer::TrainError;
 use crate::card::{Architecture, CARD_VERSION, ModelCard, Provenance, Sampler};
 use crate::condition::CHANNEL_NAMES;
-use crate::data::{DataError, Episode};
 use crate::material::MATERIAL_NAMES;
-use crate::model::reverie::files::{architecture, look_name, read_looks};
+use crate::model::reverie::files::architecture;
 use crate::model::reverie::look::Look;
 use crate::request::ACTION_AXES;
 use crate::style::STYLE_NAMES;
-use crate::view::ShadowView;
 use crate::weights::{Precision, WeightTensor, Weights, write_weights};
 
-/// Looks of each style that go with a model.
-pub const LOOKS_PER_STYLE: usize = 2;
-/// Episodes that are asked for looks.
-const LOOK_CANDIDATES: usize = 400;
-/// Least weight of a style in an episode that speaks for it.
-const LEAST_STYLE: f32 = 0.6;
-/// Weight of a look's texels at most: what is really seen of a world soon replaces them.
-const LOOK_WEIGHT: f32 = 2.0;
 /// Noise level that the model is told of in play: its own past is never perfect.
 const CONTEXT_NOISE: f32 = 0.15;
 /// What [`Sampler::grain`] a new model begins with.
 const GRAIN: f32 = 1.0;
-
-/// The looks that go with a model: those of another model's card, or what the episodes in `folders` show, or else the
-/// ones that are trained on.
-///
-/// # Errors
-/// The card, its weights or an episode is damaged.
-pub(crate) fn looks_for(
-    card: Option<&Path>,
-    folders: &[PathBuf],
-    episodes: &[PathBuf],
-) -> Result<Vec<Look>, TrainError> {
-    match (card, folders) {
-        (Some(card), _) => Ok(read_looks(card).map_err(TrainError::Looks)?),
-        (None, []) => Ok(gather_looks(episodes)?),
-        (None, folders) => Ok(gather_looks(&list_all(folders)?)?),
-    }
-}
-
-/// Gathers looks: for each style [`LOOKS_PER_STYLE`] of them, style by style.
-///
-/// No episode shows all materials well. So a look is put together material by material: the first look takes for
-/// each the episode of its style that knows it best, the second look the second best, and so on. What no
-/// episode of the style shows is left open.
-///
-/// # Errors
-/// An episode is damaged.
-pub fn gather_looks(episodes: &[PathBuf]) -> Result<Vec<Look>, DataError> {
-    // For each style and layer: how well it is known, and its texels.
-    type Known = Vec<(f32, Vec<[f32; 4]>)>;
-    let mut found: Vec<Vec<Known>> = vec![vec![Known::new(); LAYERS]; STYLE_NAMES.len()];
-    let step = (episodes.len() / LOOK_CANDIDATES).max(1);
-    for path in episodes.iter().step_by(step) {
-        let episode = Episode::open(path)?;
-        let weights = episode.style(0).normalized().0;
-        let Some(style) = weights.iter().position(|w| *w >= LEAST_STYLE) else { continue };
-        let mut seen = exemplars_of(&episode)?;
-        for (layer, found) in found[style].iter_mut().enumerate() {
-            // What was seen only from afar is better than nothing.
-            let known = seen.seen_closely(layer) + 1e-3 * seen.mean(layer)[3];
-            if known > 0.0 {
-                let texels = seen.filled(layer, 0).iter();
-                found.push((
-                    known,
-                    texels.map(|t| [t[0], t[1], t[2], LOOK_WEIGHT * t[3]]).collect(),
-                ));
-                found.sort_by(|a, b| b.0.total_cmp(&a.0));
-                found.truncate(LOOKS_PER_STYLE);
-            }
-        }
-    }
-    let mut looks = Vec::new();
-    for style in &found {
-        for index in 0..LOOKS_PER_STYLE {
-            let texels = style.iter().flat_map(|layer| match layer.get(index) {
-                Some((_, texels)) => texels.clone(),
-                None => vec![[0.0; 4]; FINEST_TEXELS],
-            });
-            looks.push(Look::new(texels.collect()).unwrap_or_else(Look::unknown));
-        }
-    }
-    Ok(looks)
-}
-
-/// What an episode shows of its materials.
-fn exemplars_of(episode: &Episode) -> Result<Exemplars, DataError> {
-    let header = episode.header();
-    let (width, height) = (header.width as usize, header.height as usize);
-    let mut seen = Exemplars::new();
-    let mut view: Option<ShadowView> = None;
-    for frame in (0..episode.len()).step_by(2) {
-        let (snapshot, style) = (episode.snapshot(frame), episode.style(frame));
-        let view = match &mut view {
-            Some(view) => {
-                view.draw(&snapshot, &style, width, height, true);
-                view
-            }
-            none => none.insert(ShadowView::new(&snapshot, &style, width, height, true)),
-        };
-        let rgb: Vec<f32> =
-            episode.frame_rgb(frame)?.iter().map(|b| f32::from(*b) / 255.0).collect();
-        seen.write(&view.maps, &rgb, &view.paint, |_| 1.0);
-    }
-    Ok(seen)
-}
 
 /// Writes `<name>.safetensors` and `<name>.world.ron` into the recipe's folder; returns the card's path.
 ///
@@ -159,15 +64,6 @@ pub(crate) fn averaged(optimizer: &Optimizer) -> Result<Weights, TrainError> {
         weights.insert(name, WeightTensor { shape, values });
     }
     Ok(weights)
-}
-
-/// Puts looks beside a model's weights.
-pub(crate) fn put_looks(weights: &mut Weights, looks: &[Look]) {
-    for (index, look) in looks.iter().enumerate() {
-        let values = look.texels().iter().flatten().copied().collect();
-        let shape = vec![LAYERS * FINEST_TEXELS, 4];
-        weights.insert(look_name(index), WeightTensor { shape, values });
-    }
 }
 
 /// A card of this program's layouts, without scores; `weights` are a file name and its SHA-256.

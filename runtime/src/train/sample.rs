@@ -134,16 +134,11 @@ fn one_sample(
     let pixels = view.maps.width * view.maps.height;
     let mut candidates = Candidates::default();
     candidates.clear(pixels);
-    candidates.paint.copy_from_slice(&view.paint);
+    candidates.paint.copy_from_slice(view.bare_paint());
     if rng.random_bool(sampling.no_exemplar) {
-        candidates.exemplar.copy_from_slice(&view.paint);
+        candidates.exemplar.copy_from_slice(view.bare_paint());
     } else {
-        exemplars.read(
-            &view.maps,
-            &view.paint,
-            &mut candidates.exemplar,
-            &mut candidates.exemplar_confidence,
-        );
+        view.dress(exemplars, &mut candidates.exemplar, &mut candidates.exemplar_confidence);
     }
     let cold = drawn.is_empty() || rng.random_bool(sampling.cold);
     let noisy = rng.random_bool(sampling.context_noise);

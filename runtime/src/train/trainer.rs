@@ -13,11 +13,12 @@ use thiserror::Error;
 
 use super::course::{Course, Plan};
 use super::loader::Loader;
+use super::looks::looks_for;
 use super::loss::{LossWeights, loss};
 use super::optimizer::Optimizer;
 use super::packed::{Batch, Packed, tensors};
 use super::pool::Pool;
-use super::publish::{looks_for, publish};
+use super::publish::publish;
 use super::recipe::Recipe;
 use super::rollout::Rollouts;
 use super::sample::draw_samples;
@@ -52,6 +53,20 @@ pub enum TrainError {
     NoEpisodes {
         /// Where was looked.
         folders: String,
+    },
+    /// Looks are of one style each.
+    #[error(
+        "no episode in {folders} is of one style to 60 %; record some with `reverie record --style noon --out DIR`, say"
+    )]
+    NoStyle {
+        /// Where was looked.
+        folders: String,
+    },
+    /// A dressed model is another one.
+    #[error("{}: the model's own files are there; name another folder with --out", out.display())]
+    OwnFolder {
+        /// The folder.
+        out: PathBuf,
     },
     /// Sizes of pictures differ between episodes, or do not fit the network.
     #[error("{path}: {width}×{height} pixels, but {wanted}")]

@@ -149,3 +149,19 @@ fn missing_and_oversized_files_are_told_apart() {
     assert!(matches!(read_weights(&path, None, &[]), Err(ModelFileError::TooLarge { .. })));
     assert!(matches!(read_weights(dir.path(), None, &[]), Err(ModelFileError::Io { .. })));
 }
+
+#[test]
+fn some_tensors_are_replaced_and_the_others_stay_as_they_are() {
+    let (dir, path, hash) = saved();
+    let tensor = WeightTensor { shape: vec![2], values: vec![1.0, -2.0] };
+    let new =
+        Weights::from([("scale".to_owned(), tensor.clone()), ("more".to_owned(), tensor.clone())]);
+    let to = dir.path().join("new.safetensors");
+    let new_hash = replace_weights(&path, &hash, &new, &to).unwrap();
+    let mut expected = weights();
+    expected.extend(new.clone());
+    assert_eq!(read_weights(&to, Some(&new_hash), &shapes(&expected)).unwrap(), expected);
+    let wrong = replace_weights(&path, &new_hash, &new, &to);
+    assert!(matches!(wrong, Err(ModelFileError::WrongHash { .. })));
+    assert_eq!(read_weights(&to, Some(&new_hash), &shapes(&expected)).unwrap(), expected, "kept");
+}

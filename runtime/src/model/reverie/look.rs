@@ -47,11 +47,18 @@ impl Look {
         &self.0[layer * FINEST_TEXELS..(layer + 1) * FINEST_TEXELS]
     }
 
+    /// Takes over one layer of `other`.
+    pub(crate) fn take(&mut self, layer: usize, other: &Self) {
+        let texels = layer * FINEST_TEXELS..(layer + 1) * FINEST_TEXELS;
+        self.0[texels].copy_from_slice(other.layer(layer));
+    }
+
     fn contrast(&self, layer: usize) -> f32 {
         contrast(self.layer(layer))
     }
 
-    fn knows(&self, layer: usize) -> bool {
+    /// Whether anything of the layer was seen.
+    pub(crate) fn knows(&self, layer: usize) -> bool {
         self.layer(layer).iter().any(|t| t[3] > 0.0)
     }
 }

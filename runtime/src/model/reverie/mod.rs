@@ -407,13 +407,13 @@ impl ReverieModel {
         let knows_memory = self.knows_memory;
         let has_key = on(&self.workers, || {
             candidates.resize(pixels);
-            candidates.paint.copy_from_slice(&view.paint);
+            candidates.paint.copy_from_slice(view.bare_paint());
             // Each reads what the others do not write. What of them is not spread over rows is done at the same time.
             let mut dressed = std::mem::take(&mut candidates.exemplar);
             let mut likeness = std::mem::take(&mut candidates.exemplar_confidence);
             let mut remembered = std::mem::take(&mut candidates.memory);
             let mut confidence = std::mem::take(&mut candidates.memory_confidence);
-            let materials = || exemplars.read(&view.maps, &view.paint, &mut dressed, &mut likeness);
+            let materials = || view.dress(exemplars, &mut dressed, &mut likeness);
             let surfaces = || match &memory {
                 Some(memory) => memory.lock().read(view, &mut remembered, &mut confidence),
                 None => {

@@ -29,9 +29,9 @@ use crate::model::latent::files::{COMPOSITOR, NET, load_autoencoder, start_from}
 use crate::model::latent::transformer::{Inputs, Transformer};
 use crate::train::course::{Course, Plan};
 use crate::train::loader::Loader;
+use crate::train::looks::looks_for;
 use crate::train::loss::{LossWeights, loss as picture_loss};
 use crate::train::optimizer::Optimizer;
-use crate::train::publish::looks_for;
 use crate::train::state;
 use crate::train::trainer::{find_episodes, whole_tokens};
 use crate::train::{Progress, TrainError};

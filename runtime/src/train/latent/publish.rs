@@ -7,8 +7,9 @@ use crate::card::Provenance;
 use crate::model::latent::files::{AutoencoderCard, CODER, architecture, autoencoder_weights};
 use crate::model::reverie::look::Look;
 use crate::train::TrainError;
+use crate::train::looks::put_looks;
 use crate::train::optimizer::Optimizer;
-use crate::train::publish::{averaged, folders, new_card, put_looks};
+use crate::train::publish::{averaged, folders, new_card};
 use crate::train::state::Ledger;
 use crate::weights::{Precision, write_weights};
 
