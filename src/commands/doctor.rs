@@ -22,7 +22,7 @@ impl DoctorArgs {
     /// The file cannot be written.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         let report = examine();
-        print!("{}", text(&report));
+        say!("{}", text(&report).trim_end());
         if let Some(path) = self.json {
             super::write_json(&path, &serde_json::to_value(&report)?)?;
         }

@@ -105,7 +105,7 @@ impl EvalArgs {
             let episode =
                 if self.memory { what } else { what.split(',').next().unwrap_or_default() };
             if bar.is_hidden() && episode != told {
-                println!("{:3.0} %  {episode}", 100.0 * share);
+                say!("{:3.0} %  {episode}", 100.0 * share);
                 told = episode.to_owned();
             }
         };
@@ -128,7 +128,7 @@ impl EvalArgs {
             };
             let report = evaluate_memory(&self.data, &self.model, &options, &mut progress)?;
             bar.finish_and_clear();
-            print!("{}", report.table());
+            say!("{}", report.table().trim_end());
             return self.write(
                 serde_json::to_value(&report)?,
                 "memory.json",
@@ -146,7 +146,7 @@ impl EvalArgs {
         };
         let report = evaluate(&self.data, &self.model, &options, &mut progress)?;
         bar.finish_and_clear();
-        print!("{}", report.table());
+        say!("{}", report.table().trim_end());
         self.write(serde_json::to_value(&report)?, "eval.json", report.pictures.len())
     }
 
@@ -158,8 +158,8 @@ impl EvalArgs {
     ) -> Result<(), Box<dyn Error>> {
         let json = self.json.clone().unwrap_or_else(|| self.out.join(name));
         super::write_json(&json, &figures)?;
-        println!("figures: {}", json.display());
-        println!("pictures: {pictures} in {}", self.out.display());
+        say!("figures: {}", json.display());
+        say!("pictures: {pictures} in {}", self.out.display());
         Ok(())
     }
 
@@ -174,13 +174,13 @@ impl EvalArgs {
             ..DisplayOptions::default()
         };
         let report = evaluate_display(&self.data, &self.model, &options, &mut |what, share| {
-            println!("{:3.0} %  {what}", 100.0 * share);
+            say!("{:3.0} %  {what}", 100.0 * share);
         })?;
-        print!("{}", report.table());
+        say!("{}", report.table().trim_end());
         let json = self.json.unwrap_or_else(|| self.out.join("display.json"));
         super::write_json(&json, &serde_json::to_value(&report)?)?;
-        println!("figures: {}", json.display());
-        println!("pictures: {} in {}", report.pictures.len(), self.out.display());
+        say!("figures: {}", json.display());
+        say!("pictures: {} in {}", report.pictures.len(), self.out.display());
         Ok(())
     }
 }

@@ -153,8 +153,8 @@ impl CalibrateArgs {
             watch.see(what, share)
         })?;
         watch.bar.finish_and_clear();
-        print!("{}", calibration.summary());
-        println!("thresholds: in {}", self.model.display());
+        say!("{}", calibration.summary().trim_end());
+        say!("thresholds: in {}", self.model.display());
         if let Some(path) = &self.json {
             super::write_json(path, &serde_json::to_value(&calibration)?)?;
         }
@@ -184,7 +184,7 @@ impl BenchArgs {
         let report =
             bench(&self.data, &self.model, &options, &mut |what, share| watch.see(what, share))?;
         watch.bar.finish_and_clear();
-        print!("{}", report.table());
+        say!("{}", report.table().trim_end());
         let json = self.json.unwrap_or_else(|| self.out.join("guard.json"));
         tell(&json, &report, report.pictures.len(), &self.out)
     }
@@ -212,7 +212,7 @@ impl PlayArgs {
         let report =
             play(&self.data, &self.model, &options, &mut |what, share| watch.see(what, share))?;
         watch.bar.finish_and_clear();
-        print!("{}", report.table());
+        say!("{}", report.table().trim_end());
         let json = self.json.unwrap_or_else(|| self.out.join("play.json"));
         tell(&json, &report, report.pictures.len(), &self.out)
     }
@@ -231,8 +231,8 @@ fn tell(
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
     super::write_json(json, &serde_json::to_value(report)?)?;
-    println!("figures: {}", json.display());
-    println!("pictures: {pictures} in {}", out.display());
+    say!("figures: {}", json.display());
+    say!("pictures: {pictures} in {}", out.display());
     Ok(())
 }
 
@@ -272,7 +272,7 @@ impl Progress {
         self.bar.set_message(what.to_owned());
         // Without a terminal the bar is silent: a line for each stage goes to the log.
         if self.bar.is_hidden() && what != self.told {
-            println!("{:3.0} %  {what}", 100.0 * share);
+            say!("{:3.0} %  {what}", 100.0 * share);
             self.told = what.to_owned();
         }
     }

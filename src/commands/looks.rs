@@ -45,14 +45,14 @@ impl LooksArgs {
         let Dressed { card, replaced, looks } = &dressed;
         for (style, replaced) in STYLE_NAMES.iter().zip(replaced) {
             match replaced {
-                0 => println!("{style}: not recorded, as before"),
-                _ => println!("{style}: {replaced} of {LAYERS} surfaces from the recordings"),
+                0 => say!("{style}: not recorded, as before"),
+                _ => say!("{style}: {replaced} of {LAYERS} surfaces from the recordings"),
             }
         }
         let picture = self.out.join("looks.png");
         write_png(&picture, &sheet(looks))
             .map_err(|e| format!("cannot write {}: {e}", picture.display()))?;
-        println!("model: {}, its looks: {}", card.display(), picture.display());
+        say!("model: {}, its looks: {}", card.display(), picture.display());
         if let Some(path) = &self.json {
             super::write_json(path, &json!({ "card": card, "replaced": replaced }))?;
         }

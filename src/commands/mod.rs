@@ -6,6 +6,15 @@ use std::path::Path;
 use clap::Subcommand;
 use reverie_guard::FaultClass;
 
+/// As `println!`, but goes on if nobody listens any more: a training must not end with the `head` that it was piped into.
+macro_rules! say {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        // There is nobody left to tell.
+        let _ = writeln!(std::io::stdout(), $($said)*);
+    }};
+}
+
 pub mod doctor;
 pub mod eval;
 pub mod guard;

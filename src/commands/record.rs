@@ -123,7 +123,7 @@ impl RecordArgs {
             .collect();
         let wanted: Vec<Take> =
             all.iter().copied().filter(|take| !self.out.join(take.name()).is_dir()).collect();
-        println!(
+        say!(
             "{} of {} episodes to record in {}",
             wanted.len(),
             self.episodes * motions.len() as u64,
@@ -135,7 +135,7 @@ impl RecordArgs {
         }
         let seconds = start.elapsed().as_secs_f64();
         let sheet = self.contact_sheet()?;
-        println!("contact sheet: {}", sheet.display());
+        say!("contact sheet: {}", sheet.display());
         if let Some(path) = &self.json {
             let frames = wanted.len() as u64 * u64::from(self.frames);
             let figures = json!({
@@ -216,16 +216,14 @@ impl RecordArgs {
             let mut recorder = app.world_mut().resource_mut::<Recorder>();
             if nothing_fit {
                 recorder.discard();
-                bar.suspend(|| {
-                    println!("{}: no body was fit for the fault, not kept", take.name())
-                });
+                bar.suspend(|| say!("{}: no body was fit for the fault, not kept", take.name()));
             } else {
                 recorder.end(Some(hash));
             }
             if bar.is_hidden() && (index + 1).is_multiple_of(20) {
                 let done = (index + 1) as f64 * f64::from(self.frames);
                 let speed = done / start.elapsed().as_secs_f64();
-                println!("{} of {} episodes, {speed:.1} frames/s", index + 1, takes.len());
+                say!("{} of {} episodes, {speed:.1} frames/s", index + 1, takes.len());
             }
         }
         for _ in 0..MOST_WAITS {

@@ -140,7 +140,7 @@ struct Watch {
 
 impl Watch {
     fn new(what: &str, device: &str, minutes: f64, out: &Path) -> Result<Self, Box<dyn Error>> {
-        println!(
+        say!(
             "training `{what}` on {device} for {minutes} min; results in {}; Ctrl-C stops and saves",
             out.display()
         );
@@ -161,12 +161,12 @@ impl Watch {
         // Without a terminal the bar is silent: a line now and then goes to the log.
         let ledger = &progress.ledger;
         for line in ledger.passed_over.iter().skip(self.passed_over) {
-            self.bar.suspend(|| println!("{line}"));
+            self.bar.suspend(|| say!("{line}"));
         }
         self.passed_over = ledger.passed_over.len();
         if self.bar.is_hidden() && self.told_at.elapsed() > LOG_EVERY {
             self.told_at = Instant::now();
-            println!("{:.1} min  {}", ledger.trained_s / 60.0, message(progress));
+            say!("{:.1} min  {}", ledger.trained_s / 60.0, message(progress));
         }
         if (ledger.steps / 20).is_multiple_of(25)
             && let Err(error) = loss_plot(progress).save(&self.plot)
@@ -178,10 +178,10 @@ impl Watch {
 
     fn finish(self, card: &Path, json: Option<&Path>) -> Result<(), Box<dyn Error>> {
         self.bar.finish();
-        println!("model: {}", card.display());
+        say!("model: {}", card.display());
         if let Some(progress) = &self.last {
             loss_plot(progress).save(&self.plot)?;
-            println!("loss plot: {}", self.plot.display());
+            say!("loss plot: {}", self.plot.display());
         }
         if let Some(path) = json {
             let ledger = self.last.map(|p| p.ledger).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Options, scripts and pictures that cannot be used: one line each, and nothing is written.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
-use super::support::{Program, folder, json, names, tiny_model};
+use super::support::{Program, SIZE, folder, json, names, tiny_model};
 
 #[test]
 fn nonsense_on_the_command_line_is_one_line() {
@@ -14,6 +15,23 @@ fn nonsense_on_the_command_line_is_one_line() {
     let help = Program::new(&["--help"]).succeeds();
     assert!(help.contains("play") && help.contains("doctor"), "{help}");
     assert!(Program::new(&["--version"]).succeeds().contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn nobody_has_to_listen_to_the_end() {
+    let out = folder("unheard").join("out");
+    let mut recording = Command::new(env!("CARGO_BIN_EXE_reverie"))
+        .args(["record", "--episodes", "1", "--frames", "2", "--size", SIZE, "--out"])
+        .arg(&out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // As `reverie record | head -0`.
+    drop(recording.stdout.take());
+    assert!(recording.wait().unwrap().success());
+    assert!(names(&out).contains(&"sheet.png".to_owned()), "{:?}", names(&out));
 }
 
 #[test]

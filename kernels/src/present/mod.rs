@@ -63,4 +63,6 @@ pub enum Fill {
 }
 
 #[cfg(test)]
+mod shader_tests;
+#[cfg(test)]
 mod tests;

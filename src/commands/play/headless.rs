@@ -131,7 +131,7 @@ pub fn play(
     if let Some(path) = &args.json {
         crate::commands::write_json(path, &summary)?;
     }
-    println!(
+    say!(
         "{} pictures in {} (model {:.1} fps, display {:.1} fps); figures in {}",
         written,
         args.out.display(),

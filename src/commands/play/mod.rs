@@ -176,7 +176,7 @@ impl PlayArgs {
         }
         if let Some(path) = &self.memory {
             memory.save(path)?;
-            println!("memory: {}", path.display());
+            say!("memory: {}", path.display());
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl PlayedWorld {
         let bytes = source.bytes()?;
         let sourced = source.level_of(&bytes)?;
         for warning in &sourced.warnings {
-            println!("{}: {warning}", path.display());
+            say!("{}: {warning}", path.display());
         }
         Ok(Self::File { source, bytes, level: Arc::new(sourced.level) })
     }

@@ -170,9 +170,9 @@ impl SketchArgs {
             super::write_json(path, &figures)?;
         }
         for warning in &sourced.warnings {
-            println!("{}: {warning}", self.image.display());
+            say!("{}: {warning}", self.image.display());
         }
-        println!(
+        say!(
             "{}: {}×{} cells of {:.2} m, {} bodies, {} rooms, in {playable_ms:.0} ms; play it: reverie play {}",
             self.image.display(),
             reading.plan.width,
