@@ -29,6 +29,8 @@ use reverie_runtime::scene::{ShadowScene, albedo};
 use reverie_runtime::tones::Tones;
 use reverie_runtime::view::ShadowView;
 
+/// Half in snow: it lies on what is level, on the GPU as in the plain twin.
+const STYLE: StyleWeights = StyleWeights([0.5, 0.0, 0.0, 0.0, 0.5]);
 const SIZE: UVec2 = UVec2::new(256, 144);
 const MODEL_SIZE: UVec2 = UVec2::new(64, 36);
 
@@ -103,7 +105,7 @@ impl Stage {
         prepare_to_step(&mut app);
         let (gate, model) = gated();
         let image = target(&mut app, SIZE);
-        let neural = NeuralCamera { model, ..default() };
+        let neural = NeuralCamera { model, style: STYLE, ..default() };
         let camera = app
             .world_mut()
             .spawn((neural, Msaa::Off, RenderTarget::Image(image.clone().into()), eye(0.0, 0.0)))
@@ -195,7 +197,7 @@ impl Stage {
             .bodies
             .iter()
             .map(|body| Vec3::from_array(albedo(body)) * tones.of_body(body.id, body.material));
-        let light = present_light(&StyleWeights::NOON.light(), snapshot.sun_direction);
+        let light = present_light(&STYLE.light(), snapshot.sun_direction);
         let display = Display {
             camera: &snapshot.camera,
             maps: &maps,
@@ -401,7 +403,7 @@ fn the_pose_is_latched_after_extraction() {
     let late = Latched {
         camera: snapshot.camera,
         snapshot: Arc::new(snapshot.clone()),
-        style: StyleWeights::NOON,
+        style: STYLE,
         epoch: stage.picture().epoch,
         at: Instant::now(),
         input_at: Instant::now(),
@@ -473,7 +475,7 @@ fn hdr_msaa_other_sizes_and_a_second_camera_are_right() {
         .app
         .world_mut()
         .spawn((
-            NeuralCamera { model, ..default() },
+            NeuralCamera { model, style: STYLE, ..default() },
             Msaa::Off,
             RenderTarget::Image(other_image.clone().into()),
             eye(-1.0, 0.4),
