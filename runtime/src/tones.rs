@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use glam::Vec3;
+use reverie_kernels::present::layout::SNOW_RGB;
 use reverie_kernels::present::snow_share;
 use reverie_kernels::raster::{Rays, SKY};
 use reverie_kernels::rows::each_of;
@@ -21,8 +22,8 @@ const MEMORY: f32 = 0.9;
 const BAND_ROWS: usize = 8;
 /// Light that is added to both sides of a ratio: the dark has no colour.
 const DARK: f32 = 0.004;
-/// Of a surface, for its colour to be its body's.
-const MOSTLY_BARE: f32 = 0.5;
+/// Under more snow too little of a body's own colour is seen.
+const MOST_SNOW: f32 = 0.7;
 /// Tones are held between these: shade may leave little of a colour, light cannot add as much.
 const LEAST_TONE: f32 = 1.0 / 16.0;
 const MOST_TONE: f32 = 4.0;
@@ -102,16 +103,16 @@ impl FrameTones {
                 };
                 let normal = maps.normal[pixel];
                 let ambient = light.ambient_rgb * (0.75 + 0.25 * normal.y);
+                let full = ambient + light.sun_rgb * normal.dot(sun).max(0.0);
                 // Snow is white on every body, and says nothing of its tone.
-                let bare = 1.0 - snow_share(normal.y, light.snow);
-                let lit = Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
-                    * (ambient + light.sun_rgb * normal.dot(sun).max(0.0));
+                let snow = snow_share(normal.y, light.snow);
+                let bare = (1.0 - snow)
+                    * Vec3::from(view.shadow.surfaces[usize::from(primitive)].albedo)
+                    * full;
                 let clear = (-light.fog_per_m * maps.depth_m[pixel] * ray.length()).exp();
-                if bare > MOSTLY_BARE {
-                    sums.add(
-                        (model - (1.0 - clear) * light.horizon_rgb).max(Vec3::ZERO),
-                        clear * lit,
-                    );
+                let others = (1.0 - clear) * light.horizon_rgb + clear * snow * SNOW_RGB * full;
+                if snow < MOST_SNOW {
+                    sums.add((model - others).max(Vec3::ZERO), clear * bare);
                 }
             }
             (sums, sky)
@@ -189,7 +190,7 @@ mod tests {
     use crate::paint::{linear_to_srgb, to_rgba8};
     use crate::style::StyleWeights;
 
-    fn view() -> ShadowView {
+    fn view(style: &StyleWeights, height_m: f32) -> ShadowView {
         let body = |id: u64, x: f32| Body {
             id,
             shape: Shape::Cuboid { half_extents_m: Vec3::splat(0.8) },
@@ -203,16 +204,22 @@ mod tests {
         let snapshot = ShadowSnapshot {
             tick: 0,
             time_s: 0.0,
-            camera: CameraPose { world_from_camera: Pose::IDENTITY, vertical_fov_rad: 1.0 },
+            camera: CameraPose {
+                world_from_camera: Pose::new(
+                    glam::Quat::from_rotation_x(-0.25 * height_m),
+                    Vec3::new(0.0, height_m, 0.0),
+                ),
+                vertical_fov_rad: 1.0,
+            },
             bodies: vec![body(3, -1.2), body(4, 1.2)],
             sun_direction: Vec3::new(0.3, 0.7, 0.5).normalize(),
         };
-        ShadowView::new(&snapshot, &StyleWeights::NOON, 64, 36, true)
+        ShadowView::new(&snapshot, style, 64, 36, true)
     }
 
     #[test]
     fn a_model_that_paints_one_body_redder_has_a_red_tone_for_it_alone() {
-        let view = view();
+        let view = view(&StyleWeights::NOON, 0.0);
         let mut tones = Tones::default();
         assert_eq!(tones.of_body(3, 3), Vec3::ONE);
         let wanted = Vec3::new(1.3, 0.7, 0.5);
@@ -234,5 +241,24 @@ mod tests {
         assert!(tones.of_body(99, 9).x > 1.05);
         tones.retain(|id| id != 3);
         assert_eq!((tones.len(), tones.is_empty()), (1, false));
+    }
+
+    #[test]
+    fn snow_is_no_tone() {
+        for snow in [0.3, 1.0] {
+            let style = StyleWeights([1.0 - snow, 0.0, 0.0, 0.0, snow]);
+            let view = view(&style, 2.0);
+            let lit = |at: usize| {
+                let maps = &view.maps;
+                maps.primitive[at] != SKY
+                    && maps.normal[at].y > 0.9
+                    && maps.sun_visibility[at] > 0.9
+            };
+            assert!((0..view.maps.primitive.len()).any(lit), "tops are seen");
+            let mut tones = Tones::default();
+            tones.learn(&FrameTones::new(&view, &style.light(), &to_rgba8(&view.paint)));
+            let tone = tones.of_body(3, 3);
+            assert!(tone.distance(Vec3::ONE) < 0.1, "{snow}: {tone}");
+        }
     }
 }

@@ -39,6 +39,7 @@ pub struct ShadowView {
     pub paint: Vec<f32>,
     /// The same without snow; empty where none lies.
     bare: Vec<f32>,
+    snow: f32,
     sun: SunMap,
 }
 
@@ -57,6 +58,7 @@ impl ShadowView {
             maps: ShadowMaps::default(),
             paint: Vec::new(),
             bare: Vec::new(),
+            snow: 0.0,
             sun: SunMap::default(),
         };
         view.draw(snapshot, style, width, height, keep_tints);
@@ -80,6 +82,7 @@ impl ShadowView {
         let light = style.light();
         paint(&self.shadow, &self.camera, &self.maps, &light, &mut self.paint);
         self.bare.clear();
+        self.snow = light.snow;
         if light.snow > 0.0 {
             let light = PaintLight { snow: 0.0, ..light };
             paint(&self.shadow, &self.camera, &self.maps, &light, &mut self.bare);
@@ -89,6 +92,11 @@ impl ShadowView {
     /// [`paint`](Self::paint) without snow. This is what networks are told: they were trained to lay the snow on it themselves.
     pub fn bare_paint(&self) -> &[f32] {
         if self.bare.is_empty() { &self.paint } else { &self.bare }
+    }
+
+    /// Share of a level surface that lies under snow.
+    pub fn snow(&self) -> f32 {
+        self.snow
     }
 
     /// Dresses the paint in what is remembered of its materials, see [`Exemplars::read`]. Where nothing is, no snow lies either, as in
@@ -115,5 +123,43 @@ impl ShadowView {
     /// The primitives, for reprojection.
     pub fn scene(&self) -> &Scene {
         &self.shadow.scene
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glam::{Quat, Vec3};
+    use reverie_guard::{Body, BodyKind, Pose, Shape};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_dressed_in_no_snow() {
+        let floor = Body {
+            id: 1,
+            shape: Shape::Cuboid { half_extents_m: Vec3::new(20.0, 0.1, 20.0) },
+            world_from_body: Pose::new(Quat::IDENTITY, Vec3::new(0.0, -1.6, 0.0)),
+            linear_velocity_m_s: Vec3::ZERO,
+            angular_velocity_rad_s: Vec3::ZERO,
+            kind: BodyKind::Fixed,
+            material: 1,
+            tint_srgb: Some([0.1, 0.5, 0.1]),
+        };
+        let snapshot =
+            ShadowSnapshot { bodies: vec![floor], sun_direction: Vec3::Y, ..Default::default() };
+        let snow = StyleWeights::pure("snow").unwrap();
+        let view = ShadowView::new(&snapshot, &snow, 32, 32, true);
+        let mut exemplars = Exemplars::new();
+        let (mut rgb, mut confidence) = (vec![0.0; 3 * 32 * 32], vec![0.0; 32 * 32]);
+        view.dress(&mut exemplars, &mut rgb, &mut confidence);
+        assert_eq!(rgb, view.bare_paint(), "nothing is known");
+        assert_ne!(rgb, view.paint);
+        for _ in 0..4 {
+            exemplars.write(&view.maps, &view.paint, &view.paint, |_| 1.0);
+        }
+        view.dress(&mut exemplars, &mut rgb, &mut confidence);
+        let below = 3 * (28 * 32 + 16);
+        assert!((rgb[below] - view.paint[below]).abs() < 0.02, "snow was seen there");
+        assert_eq!(rgb[..3], view.paint[..3], "the sky");
     }
 }

@@ -196,7 +196,7 @@ pub fn write_weights(
     write_views(path, views(path, weights, &bytes, dtype)?)
 }
 
-/// Writes the weights file `from`, whose SHA-256 is `sha256`, to `to`, with `tensors` (in bf16) in place of those of the same names, or added. Gives the new
+/// Writes the weights file `from`, whose SHA-256 is `sha256`, to `to`, with `tensors` (in bf16) in place of all whose name `is_old`. Gives the new
 /// file's SHA-256.
 ///
 /// # Errors
@@ -204,14 +204,14 @@ pub fn write_weights(
 pub fn replace_weights(
     from: &Path,
     sha256: &str,
-    tensors: &Weights,
+    (is_old, tensors): (&dyn Fn(&str) -> bool, &Weights),
     to: &Path,
 ) -> Result<String, ModelFileError> {
     let bytes = read_checked(from, Some(sha256))?;
     let old = opened(from, &bytes)?;
     let new = stored(to, tensors, Precision::Bf16)?;
     let mut views = views(to, tensors, &new, Dtype::BF16)?;
-    views.extend(old.iter().filter(|(name, _)| !tensors.contains_key(*name)));
+    views.extend(old.iter().filter(|(name, _)| !is_old(name)));
     write_views(to, views)
 }
 

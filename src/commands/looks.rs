@@ -42,7 +42,7 @@ impl LooksArgs {
             bar.set_position((100.0 * share) as u64);
         })?;
         bar.finish_and_clear();
-        let Dressed { card, replaced, looks } = &dressed;
+        let Dressed { card, replaced, looks, has_observer } = &dressed;
         for (style, replaced) in STYLE_NAMES.iter().zip(replaced) {
             match replaced {
                 0 => say!("{style}: not recorded, as before"),
@@ -53,6 +53,11 @@ impl LooksArgs {
         write_png(&picture, &sheet(looks))
             .map_err(|e| format!("cannot write {}: {e}", picture.display()))?;
         say!("model: {}, its looks: {}", card.display(), picture.display());
+        if *has_observer {
+            say!(
+                "the guard's thresholds are those of before: `reverie guard calibrate` puts them for these pictures"
+            );
+        }
         if let Some(path) = &self.json {
             super::write_json(path, &json!({ "card": card, "replaced": replaced }))?;
         }

@@ -26,6 +26,7 @@ fn recordings_give_a_model_their_textures_and_nothing_else_changes() {
     assert!(old[..snow] == new[..snow] && old[snow] != new[snow]);
     let (old, new) = (ModelCard::load(tiny_model()).unwrap(), ModelCard::load(&card).unwrap());
     assert!(new.provenance.data.contains("looks of 2 episodes from data"), "{:?}", new.provenance);
+    assert!(new.scores.is_empty(), "they were of other looks");
     assert_eq!((&old.architecture, &old.condition), (&new.architecture, &new.condition));
     Program::new(&["play", "--headless", "--lockstep", "--frames", "2", "--size", "64x40"])
         .with("--model", &card)

@@ -1,5 +1,6 @@
 //! Pictures that need no network: from shadow paint, memory and the last good frame.
 
+use reverie_kernels::present::snow_share;
 use reverie_kernels::raster::SKY;
 use reverie_kernels::warp::{PastFrame, warp};
 
@@ -95,7 +96,10 @@ pub fn toned_paint(view: &ShadowView, tones: &Tones, out: &mut Vec<f32>) {
     let of_sky = tones.of_sky();
     for (pixel, primitive) in view.maps.primitive.iter().enumerate() {
         let tone = match of_bodies.get(usize::from(*primitive)) {
-            Some(tone) if *primitive != SKY => *tone,
+            // Snow has the same colour on all of them.
+            Some(tone) if *primitive != SKY => {
+                tone.lerp(glam::Vec3::ONE, snow_share(view.maps.normal[pixel].y, view.snow()))
+            }
             _ => of_sky,
         };
         for channel in 0..3 {

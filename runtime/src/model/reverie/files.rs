@@ -42,9 +42,12 @@ pub fn architecture(config: &UnetConfig, width: u32, height: u32) -> Architectur
     }
 }
 
+/// What the names of all looks' tensors in a weights file begin with.
+pub(crate) const LOOK: &str = "look.";
+
 /// The name of a look's tensor in the weights file.
 pub fn look_name(index: usize) -> String {
-    format!("look.{index}")
+    format!("{LOOK}{index}")
 }
 
 /// Loads weights and looks as the card describes them.

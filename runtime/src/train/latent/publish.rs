@@ -13,6 +13,9 @@ use crate::train::publish::{averaged, folders, new_card};
 use crate::train::state::Ledger;
 use crate::weights::{Precision, write_weights};
 
+/// What the names of an autoencoder's scores begin with in a model's card.
+pub(crate) const CODEC_SCORES: &str = "codec.";
+
 /// Writes `<name>.safetensors` and `<name>.world.ron` into the recipe's folder; returns the card's path.
 ///
 /// # Errors
@@ -46,7 +49,7 @@ pub fn publish(
     let architecture = architecture(&coder.network, &recipe.network, &recipe.compositor, size);
     let mut card = new_card(&recipe.name, architecture, (file, sha256), looks.len(), provenance);
     for (name, value) in coder.scores {
-        card.scores.insert(format!("codec.{name}"), value);
+        card.scores.insert(format!("{CODEC_SCORES}{name}"), value);
     }
     let path = recipe.out.join(format!("{}.world.ron", recipe.name));
     card.save_atomically(&path)?;

@@ -11,12 +11,13 @@ use reverie_kernels::exemplar::{DARK, Exemplars, FINEST_TEXELS, LAYERS};
 
 use texture::{Candidate, Shown};
 
+use super::latent::publish::CODEC_SCORES;
 use super::publish::folders;
 use super::trainer::{TrainError, list_all};
 use crate::card::ModelCard;
 use crate::data::{DataError, Episode};
 use crate::files::copy_if_other;
-use crate::model::reverie::files::{look_name, read_looks};
+use crate::model::reverie::files::{LOOK, look_name, read_looks};
 use crate::model::reverie::look::Look;
 use crate::style::STYLE_NAMES;
 use crate::view::ShadowView;
@@ -28,6 +29,8 @@ pub const LOOKS_PER_STYLE: usize = 2;
 const LOOK_EPISODES: usize = 400;
 /// A look that explains less of its own pictures is worth no less.
 const LEAST_EXPLAINED: f32 = 0.05;
+/// Fewer pixels do not tell what a look explains.
+const LEAST_PIXELS: f64 = 200.0;
 /// Confidence of what was seen closely.
 const SEEN: f32 = 0.8;
 /// Least weight of a style in an episode that speaks for it.
@@ -45,12 +48,23 @@ pub(crate) fn looks_for(
 ) -> Result<Vec<Look>, TrainError> {
     match (card, folders) {
         (Some(card), _) => Ok(read_looks(card).map_err(TrainError::Looks)?),
-        (None, []) => Ok(gather_looks(episodes, &mut |_| ())?),
-        (None, folders) => Ok(gather_looks(&list_all(folders)?, &mut |_| ())?),
+        (None, []) => Ok(gather_looks(episodes, &mut |_| ())?.looks),
+        (None, folders) => Ok(gather_looks(&list_all(folders)?, &mut |_| ())?.looks),
     }
 }
 
-/// Gathers looks: for each style [`LOOKS_PER_STYLE`] of them, style by style. `see` hears the share that is done.
+/// Looks, and what was seen for them.
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    /// For each style [`LOOKS_PER_STYLE`] of them, style by style.
+    pub looks: Vec<Look>,
+    /// For each style whether its own episodes show a layer; what they do not has another style's colours.
+    pub shown: Vec<[bool; LAYERS]>,
+    /// Episodes that were of one style.
+    pub episodes: usize,
+}
+
+/// Gathers looks. `see` hears the share that is done.
 ///
 /// No episode shows all materials well, and weather hides them. So a look is put together material by material: its texture is that of the episode
 /// which suits best, whatever its weather, and a style gives it its own colour and contrast, by what is usual in the style's episodes. Hence
@@ -58,19 +72,16 @@ pub(crate) fn looks_for(
 ///
 /// # Errors
 /// An episode is damaged.
-pub fn gather_looks(
-    episodes: &[PathBuf],
-    see: &mut dyn FnMut(f64),
-) -> Result<Vec<Look>, DataError> {
+pub fn gather_looks(episodes: &[PathBuf], see: &mut dyn FnMut(f64)) -> Result<Gathered, DataError> {
     let mut found = vec![Shown::default(); LAYERS];
-    let mut is_shown = [false; STYLE_NAMES.len()];
+    let mut of_style = [0; STYLE_NAMES.len()];
     let step = (episodes.len() / LOOK_EPISODES).max(1);
     for (index, path) in episodes.iter().enumerate().step_by(step) {
         see(index as f64 / episodes.len() as f64);
         let episode = Episode::open(path)?;
         let weights = episode.style(0).normalized().0;
         let Some(style) = weights.iter().position(|w| *w >= LEAST_STYLE) else { continue };
-        is_shown[style] = true;
+        of_style[style] += 1;
         let (mut seen, explained) = exemplars_of(&episode)?;
         for (layer, shown) in found.iter_mut().enumerate() {
             let candidate = Candidate::new(&mut seen, layer, style, explained[layer]);
@@ -78,14 +89,15 @@ pub fn gather_looks(
         }
     }
     let mut looks = Vec::new();
-    for (style, is_shown) in is_shown.into_iter().enumerate() {
+    for (style, episodes) in of_style.iter().enumerate() {
         for index in 0..LOOKS_PER_STYLE {
             let texels = found.iter().flat_map(|shown| shown.texels(style, index));
-            let look = is_shown.then(|| Look::new(texels.collect())).flatten();
+            let look = (*episodes > 0).then(|| Look::new(texels.collect())).flatten();
             looks.push(look.unwrap_or_else(Look::unknown));
         }
     }
-    Ok(looks)
+    let shown = (0..STYLE_NAMES.len()).map(|style| std::array::from_fn(|l| found[l].is_of(style)));
+    Ok(Gathered { looks, shown: shown.collect(), episodes: of_style.iter().sum() })
 }
 
 /// What an episode shows of its materials, and for each layer the share of the variance of its pictures (log-ratios to paint) that this explains, where it was
@@ -133,28 +145,31 @@ fn exemplars_of(episode: &Episode) -> Result<(Exemplars, [f32; LAYERS]), DataErr
 /// Sums over pixels of log-ratios, RGB.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
-    pixels: f32,
-    ratio: [f32; 3],
-    ratio_squared: f32,
-    error_squared: f32,
+    pixels: f64,
+    ratio: [f64; 3],
+    ratio_squared: f64,
+    error_squared: f64,
 }
 
 impl Sums {
     fn add(&mut self, rgb: &[f32], paint: &[f32], dressed: &[f32]) {
         self.pixels += 1.0;
         for c in 0..3 {
-            let over = |base: &[f32]| ((rgb[c] + DARK) / (base[c] + DARK)).ln();
+            let over = |base: &[f32]| f64::from(((rgb[c] + DARK) / (base[c] + DARK)).ln());
             self.ratio[c] += over(paint);
             self.ratio_squared += over(paint).powi(2);
             self.error_squared += over(dressed).powi(2);
         }
     }
 
-    /// 1 − error / variance.
+    /// 1 − error / variance; little if there is little to tell it by.
     fn explained(&self) -> f32 {
-        let mean = self.ratio.iter().map(|sum| sum.powi(2)).sum::<f32>() / self.pixels.max(1.0);
+        if self.pixels < LEAST_PIXELS {
+            return LEAST_EXPLAINED;
+        }
+        let mean = self.ratio.iter().map(|sum| sum.powi(2)).sum::<f64>() / self.pixels;
         let variance = (self.ratio_squared - mean).max(1e-6);
-        (1.0 - self.error_squared / variance).clamp(LEAST_EXPLAINED, 1.0)
+        ((1.0 - self.error_squared / variance) as f32).clamp(LEAST_EXPLAINED, 1.0)
     }
 }
 
@@ -176,14 +191,16 @@ pub struct Dressed {
     pub replaced: [usize; STYLE_NAMES.len()],
     /// All looks that the model has now, style by style.
     pub looks: Vec<Look>,
+    /// Its guard has an observer, with thresholds for other pictures.
+    pub has_observer: bool,
 }
 
-/// Writes the model of the card `from` into the folder `out`, with looks from the episodes in `folders` in place of its own: style by style and material
+/// Writes the model of the card `from` into the folder `out`, with looks from the episodes in the folders `data` in place of its own: style by style and material
 /// by material, as far as the episodes show them. `see` hears the share that is done.
 ///
 /// # Errors
 /// There are no episodes, or none of a single style; one of them, the card or its weights are damaged; `out` is the model's own folder; or a
-/// file cannot be written.
+/// file cannot be written: then a model of the same name that was in `out` may have to be dressed again.
 pub fn dress(
     from: &Path,
     data: &[PathBuf],
@@ -203,19 +220,22 @@ pub fn dress(
         return Err(TrainError::NoEpisodes { folders: named() });
     }
     let gathered = gather_looks(&episodes, see)?;
-    if looks.len() != gathered.len() {
-        looks = vec![Look::unknown(); gathered.len()];
-    }
-    let mut replaced = [0; STYLE_NAMES.len()];
-    let styles = looks.chunks_mut(LOOKS_PER_STYLE).zip(gathered.chunks(LOOKS_PER_STYLE));
-    for ((own, new), replaced) in styles.zip(&mut replaced) {
-        for layer in (0..LAYERS).filter(|layer| new[0].knows(*layer)) {
-            own.iter_mut().zip(new).for_each(|(own, new)| own.take(layer, new));
-            *replaced += 1;
-        }
-    }
-    if replaced.iter().all(|layers| *layers == 0) {
+    if gathered.episodes == 0 {
         return Err(TrainError::NoStyle { folders: named() });
+    }
+    looks.resize(gathered.looks.len(), Look::unknown());
+    let mut replaced = [0; STYLE_NAMES.len()];
+    let new = gathered.looks.chunks(LOOKS_PER_STYLE).zip(&gathered.shown);
+    let styles = looks.chunks_mut(LOOKS_PER_STYLE).zip(new).zip(&mut replaced);
+    for ((own, (new, shown)), replaced) in styles {
+        for (layer, shown) in shown.iter().enumerate() {
+            // Another style's colours are better than none.
+            let unknown = !own.iter().any(|own| own.knows(layer));
+            if *shown || (unknown && new[0].knows(layer)) {
+                own.iter_mut().zip(new).for_each(|(own, new)| own.take(layer, new));
+                *replaced += 1;
+            }
+        }
     }
     let source = card.weights_path(from);
     let target = out.join(&card.weights);
@@ -228,11 +248,15 @@ pub fn dress(
             source,
         })?;
     }
-    card.sha256 = replace_weights(&source, &card.sha256, &tensors, &target)?;
+    let is_look = |name: &str| name.starts_with(LOOK);
+    card.sha256 = replace_weights(&source, &card.sha256, (&is_look, &tensors), &target)?;
     card.looks = looks.len() as u32;
-    card.provenance.data +=
-        &format!("; looks of {} episodes from {}", episodes.len(), folders(data));
+    // Those of pictures are of other looks.
+    card.scores.retain(|name, _| name.starts_with(CODEC_SCORES));
+    let trained = card.provenance.data.split("; looks of ").next().unwrap_or_default();
+    card.provenance.data =
+        format!("{trained}; looks of {} episodes from {}", gathered.episodes, folders(data));
     let path = out.join(from.file_name().unwrap_or("model.world.ron".as_ref()));
     card.save_atomically(&path)?;
-    Ok(Dressed { card: path, replaced, looks })
+    Ok(Dressed { card: path, replaced, looks, has_observer: card.observer.is_some() })
 }

@@ -12,6 +12,8 @@ const USUAL_COLOUR: f32 = 0.2;
 const FEW_HUES: f32 = 0.1;
 /// Many episodes see a material from afar alone. So it has the contrast that this share of them stays below.
 const CLEAR: f32 = 0.85;
+/// A style of which no episode saw more than this share closely does not show a layer.
+const GLIMPSE: f32 = 0.05;
 /// Texels along a block that is filled as one.
 const BLOCK: usize = 8;
 /// No texture's contrast is raised to more than so many times its own.
@@ -19,13 +21,43 @@ const MOST_SCALE: f32 = 1.5;
 /// Weight of a look's texels at most: what is really seen of a world soon replaces them.
 const LOOK_WEIGHT: f32 = 2.0;
 
-/// How one layer looks in one episode, in log-ratios.
+/// How texels look, in log-ratios.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    /// RGB, of what was seen closely above all.
+    mean: [f32; 3],
+    contrast: f32,
+    /// Deviation of the hue: the differences of red and of blue from green.
+    hues: f32,
+}
+
+impl Figures {
+    fn of(texels: &[[f32; 4]]) -> Self {
+        let mut sums = [0.0f64; 4];
+        for texel in texels {
+            let weight = f64::from(texel[3]).powi(2);
+            (0..3).for_each(|c| sums[c] += weight * f64::from(texel[c]));
+            sums[3] += weight;
+        }
+        let mean: [f32; 3] = std::array::from_fn(|c| (sums[c] / sums[3].max(1e-9)) as f32);
+        let hue = |t: &[f32]| [t[0] - t[1], t[2] - t[1]];
+        let [red, blue] = hue(&mean);
+        let spread = |t: &[f32; 4]| {
+            let [r, b] = hue(t);
+            (r - red).powi(2) + (b - blue).powi(2)
+        };
+        let hues = texels.iter().map(spread).sum::<f32>() / texels.len().max(1) as f32;
+        Self { mean, contrast: contrast(texels), hues: hues.sqrt() }
+    }
+}
+
+/// How one layer looks in one episode.
 #[derive(Debug, Clone, Copy)]
 struct Usual {
     style: usize,
-    mean: [f32; 3],
-    contrast: f32,
-    hues: f32,
+    /// Share of it that was seen closely.
+    closely: f32,
+    figures: Figures,
 }
 
 /// What one episode knows of one layer.
@@ -34,7 +66,7 @@ pub(super) struct Candidate {
     usual: Usual,
     /// How much of it was seen closely, and how likely it is nothing but the material.
     worth: f32,
-    /// At the finest level: detail (log-ratio, RGB) and weight.
+    /// At the finest level, completed: detail (log-ratio, RGB) and weight.
     texels: Vec<[f32; 4]>,
 }
 
@@ -46,29 +78,18 @@ impl Candidate {
         style: usize,
         explained: f32,
     ) -> Option<Self> {
-        let [r, g, b, weight] = seen.mean(layer);
+        let closely = seen.seen_closely(layer);
         // What was seen only from afar is better than nothing.
-        let known = seen.seen_closely(layer).powi(2) + 1e-4 * weight.min(1.0);
+        let known = closely.powi(2) + 1e-4 * seen.mean(layer)[3].min(1.0);
         if known <= 0.0 {
             return None;
         }
-        let (mean, mut texels) = ([r, g, b], seen.filled(layer, 0).to_vec());
-        let usual = Usual { style, mean, contrast: contrast(&texels), hues: hues(&texels, mean) };
-        let worth = known * explained / (1.0 + (usual.hues / FEW_HUES).powi(2));
+        let mut texels = seen.filled(layer, 0).to_vec();
+        let figures = Figures::of(&texels);
+        let worth = known * explained / (1.0 + (figures.hues / FEW_HUES).powi(2));
         complete(&mut texels);
-        Some(Self { usual, worth, texels })
+        Some(Self { usual: Usual { style, closely, figures }, worth, texels })
     }
-}
-
-/// The deviation of the hue (the differences of red and of blue from green).
-fn hues(texels: &[[f32; 4]], mean: [f32; 3]) -> f32 {
-    let hue = |t: &[f32]| [t[0] - t[1], t[2] - t[1]];
-    let [red, blue] = hue(&mean);
-    let spread = |t: &[f32; 4]| {
-        let [r, b] = hue(t);
-        (r - red).powi(2) + (b - blue).powi(2)
-    };
-    (texels.iter().map(spread).sum::<f32>() / texels.len().max(1) as f32).sqrt()
 }
 
 /// Fills blocks of texels that nobody saw closely with the nearest that somebody did: from the same height if there is one, since planks and courses of
@@ -116,15 +137,22 @@ impl Shown {
         self.candidates.truncate(CANDIDATES);
     }
 
-    /// The texture of this number, as it looks in `style`.
+    /// An episode of `style` saw more than a glimpse of it.
+    pub(super) fn is_of(&self, style: usize) -> bool {
+        self.usual.iter().any(|of| of.style == style && of.closely > GLIMPSE)
+    }
+
+    /// The texture of this number, or the last one, as it looks in `style`.
     pub(super) fn texels(&self, style: usize, index: usize) -> Vec<[f32; 4]> {
         // What is brighter, darker or of another colour than in most episodes counts less: a lantern's light on a wall is no look of the wall.
-        let worth = |of: &Candidate| of.worth * like(of.usual.mean, self.colour(of.usual.style));
+        let worth =
+            |of: &Candidate| of.worth * like(of.usual.figures.mean, self.colour(of.usual.style));
         let mut candidates: Vec<&Candidate> = self.candidates.iter().collect();
         candidates.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
-        let Some(Candidate { usual: own, texels, .. }) = candidates.get(index) else {
+        let Some(chosen) = candidates.get(index).or(candidates.last()) else {
             return vec![[0.0; 4]; FINEST_TEXELS];
         };
+        let own = Figures::of(&chosen.texels);
         let colour = self.colour(style);
         let contrast = self.quantile(style, CLEAR, |of| of.contrast);
         let bright = (contrast / own.contrast.max(1e-3)).min(MOST_SCALE);
@@ -139,7 +167,7 @@ impl Shown {
                 c => colour[c] + bright * brighter + hued * (apart[c] - brighter),
             })
         };
-        texels.iter().map(texel).collect()
+        chosen.texels.iter().map(texel).collect()
     }
 
     fn colour(&self, style: usize) -> [f32; 3] {
@@ -147,10 +175,10 @@ impl Shown {
     }
 
     /// Over the episodes of `style`, or over all if none of its shows the layer.
-    fn quantile(&self, style: usize, share: f32, value: impl Fn(&Usual) -> f32) -> f32 {
+    fn quantile(&self, style: usize, share: f32, value: impl Fn(&Figures) -> f32) -> f32 {
         let any = !self.usual.iter().any(|of| of.style == style);
         let of_style = self.usual.iter().filter(|of| any || of.style == style);
-        let mut values: Vec<f32> = of_style.map(value).collect();
+        let mut values: Vec<f32> = of_style.map(|of| value(&of.figures)).collect();
         values.sort_by(f32::total_cmp);
         values.get((share * values.len() as f32) as usize).copied().unwrap_or(0.0)
     }

@@ -1,6 +1,11 @@
 //! Which texture is chosen, and what a style makes of it.
 
+use glam::{Quat, Vec3};
+use reverie_guard::{Body, BodyKind, Pose, ShadowSnapshot, Shape};
+
 use super::*;
+use crate::style::StyleWeights;
+use crate::view::ShadowView;
 
 const NOON: usize = 0;
 const SNOW: usize = 4;
@@ -18,8 +23,7 @@ fn stripes(colour: [f32; 3], contrast: f32, share: f32) -> Vec<[f32; 4]> {
 
 fn candidate(style: usize, colour: [f32; 3], worth: f32) -> Candidate {
     let texels = stripes(colour, 0.2, 1.0);
-    let usual = Usual { style, mean: colour, contrast: contrast(&texels), hues: 0.0 };
-    Candidate { usual, worth, texels }
+    Candidate { usual: Usual { style, closely: 1.0, figures: Figures::of(&texels) }, worth, texels }
 }
 
 fn mean(texels: &[[f32; 4]]) -> [f32; 3] {
@@ -84,9 +88,43 @@ fn a_layer_that_no_episode_shows_stays_unknown() {
     assert!(Shown::default().texels(NOON, 0).iter().all(|texel| *texel == [0.0; 4]));
     let mut shown = Shown::default();
     shown.take(candidate(NOON, [0.1; 3], 1.0));
-    assert!(shown.texels(NOON, 1).iter().all(|texel| texel[3] == 0.0), "there is no second");
+    assert_eq!(shown.texels(NOON, 1), shown.texels(NOON, 0), "there is no second");
+    assert!(shown.is_of(NOON) && !shown.is_of(SNOW));
     assert!(
         close(mean(&shown.texels(SNOW, 0)), [0.1; 3]),
         "another style's colour is better than none"
     );
+}
+
+/// A wall before the camera, without tint, and its picture in one colour.
+fn seen_wall(rgb: [f32; 3], frames: usize, seen: &mut Exemplars) -> usize {
+    let bodies = vec![Body {
+        id: 1,
+        shape: Shape::Cuboid { half_extents_m: Vec3::new(4.0, 4.0, 0.1) },
+        world_from_body: Pose::new(Quat::IDENTITY, Vec3::new(0.0, 0.0, -2.0)),
+        linear_velocity_m_s: Vec3::ZERO,
+        angular_velocity_rad_s: Vec3::ZERO,
+        kind: BodyKind::Fixed,
+        material: 5,
+        tint_srgb: None,
+    }];
+    let snapshot = ShadowSnapshot { bodies, sun_direction: Vec3::Z, ..ShadowSnapshot::default() };
+    let view = ShadowView::new(&snapshot, &StyleWeights::NOON, 64, 64, true);
+    let picture: Vec<f32> = (0..64 * 64).flat_map(|_| rgb).collect();
+    for _ in 0..frames {
+        seen.write(&view.maps, &picture, &view.paint, |_| 1.0);
+    }
+    usize::from(view.maps.layer[32 * 64 + 32])
+}
+
+#[test]
+fn a_colour_is_that_of_all_pictures_and_not_of_the_last() {
+    let mean = |bright_last: bool| {
+        let mut seen = Exemplars::new();
+        let (dark, bright) = ([0.2; 3], [0.8; 3]);
+        let order = if bright_last { [dark, bright] } else { [bright, dark] };
+        let layer = order.map(|rgb| seen_wall(rgb, 8, &mut seen))[0];
+        Candidate::new(&mut seen, layer, NOON, 1.0).unwrap().usual.figures.mean[1]
+    };
+    assert!((mean(true) - mean(false)).abs() < 0.05, "{} and {}", mean(true), mean(false));
 }
