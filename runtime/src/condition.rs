@@ -93,7 +93,7 @@ pub const GLOBALS: usize = STYLE_NAMES.len() + 4 + 6 + 1 + 1 + 1 + ACTION_AXES.l
 /// Candidate pictures, interleaved sRGB 0 to 1, with validity or confidence 0 to 1 a pixel.
 #[derive(Debug, Clone, Default)]
 pub struct Candidates {
-    /// Shadow paint.
+    /// Shadow paint without snow.
     pub paint: Vec<f32>,
     /// Shadow paint dressed in exemplars.
     pub exemplar: Vec<f32>,

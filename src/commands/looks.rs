@@ -45,7 +45,7 @@ impl LooksArgs {
         let Dressed { card, replaced, looks, has_observer } = &dressed;
         for (style, replaced) in STYLE_NAMES.iter().zip(replaced) {
             match replaced {
-                0 => say!("{style}: not recorded, as before"),
+                0 => say!("{style}: not seen, as before"),
                 _ => say!("{style}: {replaced} of {LAYERS} surfaces from the recordings"),
             }
         }

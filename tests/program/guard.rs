@@ -160,6 +160,10 @@ fn a_larger_model_gets_the_eye_of_a_smaller_one() {
     lend(observing_model(), &other).fails_with(&["96×40", "64×40", "other.world.ron"]);
     lend(tiny_model(), &other).fails_with(&["tiny.world.ron", "no observer"]);
     assert_eq!(ModelCard::load(&other).unwrap().observer, None);
+    // Nothing is to be seen in pictures so many times smaller, and nothing is left behind.
+    let huge = sized("huge.world.ron", 17 * 64, 17 * 40);
+    lend(observing_model(), &huge).fails_with(&["1088×680", "1 to 16 times"]);
+    assert!(!names(&dir).iter().any(|name| name.contains("observer")), "{:?}", names(&dir));
 
     // A network of convolutions draws larger pictures as well.
     let large = sized("large.world.ron", 128, 80);

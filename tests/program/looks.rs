@@ -1,6 +1,7 @@
 //! `reverie looks`.
 
 use std::fs;
+use std::path::Path;
 
 use reverie_runtime::card::ModelCard;
 use reverie_runtime::model::reverie::files::read_looks;
@@ -13,10 +14,13 @@ use super::support::{FIRST_SEED, Program, copy_folder, folder, json, names, reco
 fn recordings_give_a_model_their_textures_and_nothing_else_changes() {
     let dir = folder("looks");
     let (data, out, figures) = (dir.join("data"), dir.join("out"), dir.join("looks.json"));
-    record(&data, FIRST_SEED, 2, 4).with("--style", "snow").succeeds();
+    Program::new(&["record", "--episodes", "2", "--frames", "4", "--size", "240x136"])
+        .with("--style", "snow")
+        .with("--out", &data)
+        .succeeds();
     let looks = || Program::new(&["looks"]).with("--data", &data).with("--model", tiny_model());
     let said = looks().with("--out", &out).with("--json", &figures).succeeds();
-    assert!(said.contains("noon: not recorded") && said.contains("snow: "), "{said}");
+    assert!(said.contains("noon: not seen") && said.contains("snow: "), "{said}");
     assert_eq!(names(&out), ["looks.png", "tiny.safetensors", "tiny.world.ron"]);
     let replaced = json(&figures)["replaced"].clone();
     assert!(replaced[0] == 0 && replaced[4].as_u64() > Some(4), "{replaced}");
@@ -47,6 +51,15 @@ fn what_cannot_dress_a_model_is_one_line_and_leaves_nothing() {
         Program::new(&["looks"]).with("--data", data).with("--model", &card).with("--out", out)
     };
     looks(&none, &out).fails_with(&["there are no episodes in"]);
+    // A wall of a hundred pixels has no texture.
+    let far = dir.join("far");
+    record(&far, FIRST_SEED, 1, 2).with("--style", "fog").succeeds();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/courtyard.world.ron");
+    Program::new(&["looks"])
+        .with("--data", &far)
+        .with("--model", shipped)
+        .with("--out", &out)
+        .fails_with(&["shows a material closely", "--size"]);
     looks(&none, &model).fails_with(&["model's own files", "--out"]);
     let missing = dir.join("missing.world.ron");
     Program::new(&["looks"]).with("--model", missing).fails_with(&["missing.world.ron"]);

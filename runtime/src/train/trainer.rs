@@ -54,11 +54,11 @@ pub enum TrainError {
         /// Where was looked.
         folders: String,
     },
-    /// Looks are of one style each.
+    /// There is no look in the episodes.
     #[error(
-        "no episode in {folders} is of one style to 60 %; record some with `reverie record --style noon --out DIR`, say"
+        "no episode in {folders} that is of one style to 60 % shows a material closely; record larger pictures, `reverie record --style noon --size 320x184 --out DIR`, say"
     )]
-    NoStyle {
+    NothingClose {
         /// Where was looked.
         folders: String,
     },

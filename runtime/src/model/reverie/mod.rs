@@ -323,7 +323,7 @@ impl ReverieModel {
 
     /// Checks and draws the shadow; tells when the checks were done.
     fn draw(&mut self, request: &DreamRequest) -> Result<Instant, ModelError> {
-        // Snow does not lie on what was remembered of noon.
+        // Noon is not dressed in what was remembered of snow.
         let other = |old: StyleWeights| request.style.distance(&old) > OTHER_WEATHER;
         if self.exemplar_style.is_none_or(other) {
             self.exemplars = self.looks.choose(&request.style);

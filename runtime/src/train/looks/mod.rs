@@ -199,7 +199,7 @@ pub struct Dressed {
 /// by material, as far as the episodes show them. `see` hears the share that is done.
 ///
 /// # Errors
-/// There are no episodes, or none of a single style; one of them, the card or its weights are damaged; `out` is the model's own folder; or a
+/// There are no episodes, or none of a single style that shows a material closely; one of them, the card or its weights are damaged; `out` is the model's own folder; or a
 /// file cannot be written: then a model of the same name that was in `out` may have to be dressed again.
 pub fn dress(
     from: &Path,
@@ -220,9 +220,6 @@ pub fn dress(
         return Err(TrainError::NoEpisodes { folders: named() });
     }
     let gathered = gather_looks(&episodes, see)?;
-    if gathered.episodes == 0 {
-        return Err(TrainError::NoStyle { folders: named() });
-    }
     looks.resize(gathered.looks.len(), Look::unknown());
     let mut replaced = [0; STYLE_NAMES.len()];
     let new = gathered.looks.chunks(LOOKS_PER_STYLE).zip(&gathered.shown);
@@ -236,6 +233,9 @@ pub fn dress(
                 *replaced += 1;
             }
         }
+    }
+    if replaced.iter().all(|layers| *layers == 0) {
+        return Err(TrainError::NothingClose { folders: named() });
     }
     let source = card.weights_path(from);
     let target = out.join(&card.weights);
