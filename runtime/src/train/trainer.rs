@@ -237,12 +237,16 @@ pub(crate) fn list_all(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(lists.concat())
 }
 
+/// Folders, for a message.
+pub(crate) fn named(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
 /// All episodes in the folders `data`, and the size that they share.
 pub(crate) fn find_episodes(data: &[PathBuf]) -> Result<(Vec<PathBuf>, (u32, u32)), TrainError> {
     let episodes = list_all(data)?;
     let Some(first) = episodes.first() else {
-        let folders = data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
-        return Err(TrainError::NoEpisodes { folders });
+        return Err(TrainError::NoEpisodes { folders: named(data) });
     };
     let episode = Episode::open(first)?;
     let (width, height) = (episode.header().width, episode.header().height);

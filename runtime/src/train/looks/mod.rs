@@ -13,7 +13,7 @@ use texture::{Candidate, Shown};
 
 use super::latent::publish::CODEC_SCORES;
 use super::publish::folders;
-use super::trainer::{TrainError, list_all};
+use super::trainer::{TrainError, list_all, named};
 use crate::card::ModelCard;
 use crate::data::{DataError, Episode};
 use crate::files::copy_if_other;
@@ -209,7 +209,6 @@ pub fn dress(
 ) -> Result<Dressed, TrainError> {
     let mut card = ModelCard::load(from)?;
     let mut looks = read_looks(from).map_err(TrainError::Looks)?;
-    let named = || data.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ");
     let folder = from.parent().filter(|folder| !folder.as_os_str().is_empty());
     let own = folder.unwrap_or(Path::new(".")).canonicalize().ok();
     if own.is_some() && out.canonicalize().ok() == own {
@@ -217,7 +216,7 @@ pub fn dress(
     }
     let episodes = list_all(data)?;
     if episodes.is_empty() {
-        return Err(TrainError::NoEpisodes { folders: named() });
+        return Err(TrainError::NoEpisodes { folders: named(data) });
     }
     let gathered = gather_looks(&episodes, see)?;
     looks.resize(gathered.looks.len(), Look::unknown());
@@ -235,7 +234,7 @@ pub fn dress(
         }
     }
     if replaced.iter().all(|layers| *layers == 0) {
-        return Err(TrainError::NothingClose { folders: named() });
+        return Err(TrainError::NothingClose { folders: named(data) });
     }
     let source = card.weights_path(from);
     let target = out.join(&card.weights);
